@@ -1,0 +1,6 @@
+//! Verifying a learner's program: start it behind the proxy, drive it, break it, judge the history.
+//!
+//! Owns: target, driver, schedules, history, properties, report, replay. Must not know: who shows it.
+
+mod event;
+pub use event::*;

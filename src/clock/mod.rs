@@ -1,0 +1,1 @@
+//! A hi-res timer thread: tokio's tick is 1 ms.

@@ -1,0 +1,211 @@
+//! A lesson: front matter, and a document of blocks that both front ends draw.
+//!
+//! pulldown-cmark lives here and nowhere else; the model below is all a front end sees.
+
+use super::UnitId;
+
+/// One lesson, parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lesson {
+    /// `week2/locks`.
+    pub id: UnitId,
+    /// `Distributed locks`.
+    pub title: String,
+    /// One sentence for lists.
+    pub summary: String,
+    /// Reading time.
+    pub minutes: u16,
+    /// Units to know first.
+    pub prerequisites: Vec<UnitId>,
+    /// The document in order.
+    pub blocks: Vec<Block>,
+}
+
+/// A block of the document.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// `## The idea`.
+    Heading {
+        /// 1–6.
+        level: u8,
+        /// Its text.
+        text: Vec<Inline>,
+    },
+    /// Running text.
+    Paragraph(Vec<Inline>),
+    /// A list; items hold blocks.
+    List {
+        /// First number of an ordered list.
+        start: Option<u64>,
+        /// The items.
+        items: Vec<Vec<Block>>,
+    },
+    /// `> …`.
+    Quote(Vec<Block>),
+    /// `> [!WARNING]` and its kin.
+    Alert {
+        /// Which.
+        kind: AlertKind,
+        /// Its content.
+        blocks: Vec<Block>,
+    },
+    /// A GFM table.
+    Table {
+        /// Alignment per column.
+        align: Vec<Align>,
+        /// Header cells.
+        head: Vec<Vec<Inline>>,
+        /// Body rows of cells.
+        rows: Vec<Vec<Vec<Inline>>>,
+    },
+    /// `---`.
+    Rule,
+    /// A fence without a meaning of ours: highlighted by its language.
+    Code {
+        /// `python`, or empty.
+        language: String,
+        /// Without the final newline.
+        text: String,
+    },
+    /// A runnable Redis block.
+    Redis(RedisBlock),
+    /// A question.
+    Quiz(Quiz),
+    /// A guess about a lab, given before the run.
+    Predict(Predict),
+    /// A button into a lab.
+    Lab(UnitId),
+}
+
+/// A run of text with one style.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inline {
+    /// The text; a hard break is `\n`.
+    pub text: String,
+    /// `*…*`.
+    pub emphasis: bool,
+    /// `**…**`.
+    pub strong: bool,
+    /// `` `…` ``.
+    pub code: bool,
+    /// `~~…~~`.
+    pub strikethrough: bool,
+    /// Target of the link it is in: `week1/why`, `https://…`.
+    pub link: Option<String>,
+}
+
+/// GFM alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertKind {
+    /// Blue.
+    Note,
+    /// Green.
+    Tip,
+    /// Purple.
+    Important,
+    /// Yellow.
+    Warning,
+    /// Red.
+    Caution,
+}
+
+/// Column alignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Left (and unspecified).
+    Left,
+    /// Centre.
+    Centre,
+    /// Right.
+    Right,
+}
+
+/// A ```` ```redis ```` fence: commands with expected replies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisBlock {
+    /// 0-based among the lesson's redis blocks; its identity for progress.
+    pub index: usize,
+    /// `#! setup: …` commands, run silently before (keys the block needs, deletes that make it repeatable).
+    pub setup: Vec<String>,
+    /// In order.
+    pub steps: Vec<RedisStep>,
+    /// 1-based line of the fence in the lesson file.
+    pub line: usize,
+}
+
+/// A command of a block and what it must answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisStep {
+    /// As typed at a prompt.
+    pub command: String,
+    /// Expected reply lines; empty: not stated.
+    pub expected: Vec<Expected>,
+    /// 1-based line in the lesson file.
+    pub line: usize,
+}
+
+/// One expected line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// `#> …`: exactly this line, as `redis-cli` prints it on a terminal.
+    Exact(String),
+    /// `#~ …`: a pattern: `*` stands for any text, `<number>` for a number.
+    Pattern(String),
+}
+
+/// A ```` ```quiz ```` fence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quiz {
+    /// Unique in the lesson: `renewal`.
+    pub id: String,
+    /// The question, inline markdown.
+    pub question: Vec<Inline>,
+    /// Kind and answers.
+    pub kind: QuizKind,
+    /// Said after any answer.
+    pub explanation: Vec<Inline>,
+}
+
+/// How a quiz is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QuizKind {
+    /// Pick one.
+    Single(Vec<Choice>),
+    /// Pick all that apply.
+    Multiple(Vec<Choice>),
+    /// Put in order; the choices stand in the right order here and are shuffled when shown.
+    Ordering(Vec<Choice>),
+    /// A number within a relative tolerance.
+    Numeric {
+        /// Right answer.
+        answer: f64,
+        /// Relative: 0.05 is five per cent; absolute where the answer is 0.
+        tolerance: f64,
+        /// `ms`, `%`.
+        unit: String,
+    },
+}
+
+/// A choice with what to say when it is picked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// Its text.
+    pub text: Vec<Inline>,
+    /// It is (one of) the right ones.
+    pub correct: bool,
+    /// Why it is wrong (required for wrong ones).
+    pub because: Vec<Inline>,
+}
+
+/// A ```` ```predict ```` fence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predict {
+    /// Unique in the lesson.
+    pub id: String,
+    /// The question.
+    pub question: Vec<Inline>,
+    /// The lab metric it is about: variant and metric, `naive.overlaps`.
+    pub metric: String,
+    /// `ms`, `""`.
+    pub unit: String,
+}

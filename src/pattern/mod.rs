@@ -1,0 +1,1 @@
+//! The reference patterns, one file each, usable as a library.

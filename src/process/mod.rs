@@ -1,0 +1,1 @@
+//! Child process groups that never outlive us: guardian, bounded output, kill.

@@ -1,0 +1,1 @@
+//! RESP2/RESP3 frames that keep the server's raw text.

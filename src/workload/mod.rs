@@ -1,0 +1,1 @@
+//! Traffic: key distributions, arrivals, seeds.
