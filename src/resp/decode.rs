@@ -206,7 +206,8 @@ impl Decoder {
         if self.inline && self.stack.is_empty() && kind != b'*' {
             return Ok(true);
         }
-        let text = &self.buffer[self.position + 1..end - 2];
+        // An empty line is its own CR LF: the type byte is then CR, and there is no text.
+        let text = self.buffer.get(self.position + 1..end - 2).unwrap_or_default();
         match kind {
             b'+' | b'-' => Ok(true),
             b':' => scalar("integer", text, is_integer(text)),

@@ -55,7 +55,9 @@ fn write(out: &mut BytesMut, value: &Value) {
 
 fn list(out: &mut BytesMut, kind: u8, items: &[Value]) {
     header(out, kind, items.len());
-    items.iter().for_each(|item| write(out, item));
+    for item in items {
+        write(out, item);
+    }
 }
 
 fn pairs(out: &mut BytesMut, kind: u8, entries: &[(Value, Value)]) {

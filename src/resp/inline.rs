@@ -15,13 +15,16 @@ pub struct UnbalancedQuotes {
     pub open: bool,
 }
 
+/// Where an argument stands in its line (quotes included), and its bytes.
+pub type Span = (Range<usize>, Vec<u8>);
+
 /// The arguments of a line.
 pub fn split_args(line: &[u8]) -> Result<Vec<Vec<u8>>, UnbalancedQuotes> {
     Ok(split_spans(line)?.into_iter().map(|(_, argument)| argument).collect())
 }
 
 /// The arguments of a line with where each stands in it, quotes included.
-pub fn split_spans(line: &[u8]) -> Result<Vec<(Range<usize>, Vec<u8>)>, UnbalancedQuotes> {
+pub fn split_spans(line: &[u8]) -> Result<Vec<Span>, UnbalancedQuotes> {
     let mut arguments = Vec::new();
     let mut at = 0;
     loop {

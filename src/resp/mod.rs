@@ -17,7 +17,7 @@ mod tests;
 
 pub use decode::{DecodeError, DecodeErrorKind, Decoder, Limits};
 pub use encode::{encode_command, encode_value};
-pub use inline::{UnbalancedQuotes, split_args, split_spans};
+pub use inline::{Span, UnbalancedQuotes, split_args, split_spans};
 pub use node::{Attributed, Items, Node, NullKind};
 
 use bytes::Bytes;

@@ -79,7 +79,7 @@ impl<'a> Attributed<'a> {
     }
 }
 
-impl<'a> Items<'a> {
+impl Items<'_> {
     /// Elements not yet taken.
     pub fn count_left(&self) -> usize {
         self.remaining
