@@ -3,4 +3,7 @@
 //! Owns: target, driver, schedules, history, properties, report, replay. Must not know: who shows it.
 
 mod event;
+mod run;
+
 pub use event::*;
+pub use run::{CheckOptions, Run, start};
