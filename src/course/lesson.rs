@@ -1,8 +1,20 @@
 //! A lesson: front matter, and a document of blocks that both front ends draw.
 //!
-//! pulldown-cmark lives here and nowhere else; the model below is all a front end sees.
+//! Owns: the model, which is all a front end sees. How it is read from a file is `parser`'s business.
 
 use super::UnitId;
+
+/// Text without its styles.
+pub fn plain(inlines: &[Inline]) -> String {
+    inlines.iter().map(|inline| inline.text.as_str()).collect()
+}
+
+/// The anchor of a heading, as links name it: `#the-idea`.
+pub fn anchor(heading: &str) -> String {
+    let letters = heading.trim().to_lowercase().chars().collect::<Vec<_>>();
+    let kept = letters.into_iter().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
 
 /// One lesson, parsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +33,33 @@ pub struct Lesson {
     pub blocks: Vec<Block>,
 }
 
-/// A block of the document.
+impl Lesson {
+    /// The headings in order: index of the block, level, text.
+    pub fn headings(&self) -> impl Iterator<Item = (usize, u8, String)> {
+        self.blocks.iter().enumerate().filter_map(|(index, block)| match block {
+            Block::Heading { level, text } => Some((index, *level, plain(text))),
+            _ => None,
+        })
+    }
+
+    /// The redis blocks in order; they stand at the top level.
+    pub fn redis_blocks(&self) -> impl Iterator<Item = &RedisBlock> {
+        self.blocks.iter().filter_map(|block| match block {
+            Block::Redis(block) => Some(block),
+            _ => None,
+        })
+    }
+
+    /// The quizzes in order; they stand at the top level.
+    pub fn quizzes(&self) -> impl Iterator<Item = &Quiz> {
+        self.blocks.iter().filter_map(|block| match block {
+            Block::Quiz(quiz) => Some(quiz),
+            _ => None,
+        })
+    }
+}
+
+/// A block of the document. Redis, quiz, predict and lab blocks stand at the top level only.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
     /// `## The idea`.

@@ -20,7 +20,7 @@ pub(super) struct File {
 
 impl File {
     /// Reads a UTF-8 file; a missing one is a diagnostic that says what it would hold.
-    pub fn read(source: &Source, path: &str, purpose: &str) -> Result<File, Diagnostic> {
+    pub fn read(source: &Source, path: &str, purpose: &str) -> Result<File, Box<Diagnostic>> {
         match File::read_optional(source, path)? {
             Some(file) => Ok(file),
             None => Err(without_text(path, format!("{path} is missing"), Some(format!("it holds {purpose}")))),
@@ -28,7 +28,7 @@ impl File {
     }
 
     /// Reads a UTF-8 file if it is there.
-    pub fn read_optional(source: &Source, path: &str) -> Result<Option<File>, Diagnostic> {
+    pub fn read_optional(source: &Source, path: &str) -> Result<Option<File>, Box<Diagnostic>> {
         let bytes = match source.read(path) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok(None),
@@ -54,8 +54,8 @@ impl File {
     }
 
     /// The whole file as TOML of type `T`.
-    pub fn toml<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
-        toml::from_str(&self.text).map_err(|error| self.toml_mistake(&error, 0))
+    pub fn toml<T: DeserializeOwned>(&self) -> Result<T, Box<Diagnostic>> {
+        toml::from_str(&self.text).map_err(|error| Box::new(self.toml_mistake(&error, 0)))
     }
 
     /// A TOML error found in the part of this file that starts at `offset`.
@@ -70,8 +70,9 @@ impl File {
     }
 }
 
-fn without_text(path: &str, message: String, help: Option<String>) -> Diagnostic {
-    Diagnostic { file: PathBuf::from(path), source: String::new(), span: 0..0, message, label: String::new(), help }
+fn without_text(path: &str, message: String, help: Option<String>) -> Box<Diagnostic> {
+    let (file, source, label) = (PathBuf::from(path), String::new(), String::new());
+    Box::new(Diagnostic { file, source, span: 0..0, message, label, help })
 }
 
 #[derive(Deserialize)]
@@ -92,12 +93,12 @@ pub(super) fn course(source: Source) -> Result<Course, Vec<Diagnostic>> {
                 weeks.extend(week(&source, number, &mut mistakes));
             }
         }
-        Err(mistake) => mistakes.push(mistake),
+        Err(mistake) => mistakes.push(*mistake),
     }
     if mistakes.is_empty() { Ok(Course { weeks, source }) } else { Err(mistakes) }
 }
 
-fn week_numbers(source: &Source) -> Result<Vec<u8>, Diagnostic> {
+fn week_numbers(source: &Source) -> Result<Vec<u8>, Box<Diagnostic>> {
     let entries = source.list("lessons").map_err(|e| without_text("lessons", format!("can't be listed: {e}"), None))?;
     let numbers = entries.iter().filter(|e| e.folder).filter_map(|e| e.name.strip_prefix("week")?.parse().ok());
     let mut numbers: Vec<u8> = numbers.collect();
@@ -116,7 +117,7 @@ fn week(source: &Source, number: u8, mistakes: &mut Vec<Diagnostic>) -> Option<W
     let (file, week) = match parsed {
         Ok(parsed) => parsed,
         Err(mistake) => {
-            mistakes.push(mistake);
+            mistakes.push(*mistake);
             return None;
         }
     };
@@ -144,7 +145,7 @@ fn unit(
     let lesson = match File::read_optional(source, &path) {
         Ok(Some(file)) => parser::lesson(&file, id.clone()).map(|parsed| parsed.lesson),
         Ok(None) => Err(vec![listed.0.mistake(listed.1, format!("{path} is missing"))]),
-        Err(mistake) => Err(vec![mistake]),
+        Err(mistake) => Err(vec![*mistake]),
     };
     let lab = File::read_optional(source, &format!("labs/{id}/lab.toml"))
         .and_then(|file| file.map(|file| file.toml::<Lab>()).transpose());
@@ -152,7 +153,7 @@ fn unit(
         (Ok(lesson), Ok(lab)) => Some(Unit { id, lesson, lab }),
         (lesson, lab) => {
             mistakes.extend(lesson.err().into_iter().flatten());
-            mistakes.extend(lab.err());
+            mistakes.extend(lab.err().map(|mistake| *mistake));
             None
         }
     }

@@ -92,7 +92,7 @@ impl Store {
 
     /// Reads what is there; nothing there is no progress. Writes only to put a damaged file aside.
     pub fn load(&self) -> Result<Loaded, ProgressError> {
-        match self.read(&self.path())? {
+        match read(&self.path())? {
             Found::Good(progress) => Ok(Loaded { progress, notice: None }),
             // Only a person or a power cut makes these; the lock keeps two cachelabs from both mending.
             Found::Missing if !self.backup().exists() => Ok(Loaded { progress: Progress::default(), notice: None }),
@@ -119,12 +119,12 @@ impl Store {
 
     fn load_locked(&self) -> Result<Loaded, ProgressError> {
         let path = self.path();
-        let reason = match self.read(&path)? {
+        let reason = match read(&path)? {
             Found::Good(progress) => return Ok(Loaded { progress, notice: None }),
             Found::Missing => None,
             Found::Damaged(reason) => Some(reason),
         };
-        let backup = self.read(&self.backup())?;
+        let backup = read(&self.backup())?;
         let aside = match &reason {
             Some(_) => Some(self.put_aside(&path)?),
             None => None,
@@ -147,19 +147,14 @@ impl Store {
         Ok(Loaded { progress, notice: Some(notice) })
     }
 
-    fn read(&self, path: &Path) -> Result<Found, ProgressError> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
-            Err(error) => return Err(at(path, error)),
-        };
-        parse(&bytes).map_err(|found| ProgressError::Newer { path: path.to_owned(), found })
-    }
-
     /// Renames a damaged file to a name that is free.
     fn put_aside(&self, path: &Path) -> Result<PathBuf, ProgressError> {
-        let free = (1..).map(|n| self.folder.join(format!("{FILE}.damaged-{n}"))).find(|p| !p.exists());
-        let aside = free.unwrap_or_else(|| self.folder.join(format!("{FILE}.damaged")));
+        let name = |n: u32| self.folder.join(format!("{FILE}.damaged-{n}"));
+        let mut number = 1;
+        while name(number).exists() {
+            number += 1;
+        }
+        let aside = name(number);
         fs::rename(path, &aside).map_err(|e| at(path, e))?;
         Ok(aside)
     }
@@ -211,6 +206,15 @@ enum Found {
     Good(Progress),
     Missing,
     Damaged(String),
+}
+
+fn read(path: &Path) -> Result<Found, ProgressError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(error) => return Err(at(path, error)),
+    };
+    parse(&bytes).map_err(|found| ProgressError::Newer { path: path.to_owned(), found })
 }
 
 /// `Err` holds the version of a file that is too new.
