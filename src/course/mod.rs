@@ -12,10 +12,12 @@
 //! assets/kits/python/…               starter kits
 //! ```
 
+pub mod claim;
 pub mod exercise;
 pub mod lab;
 pub mod lesson;
 mod load;
+pub mod metric;
 mod parser;
 pub mod source;
 mod unit_id;

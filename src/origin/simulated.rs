@@ -1,0 +1,340 @@
+//! Items behind a simulated latency and a limited number of servers.
+//!
+//! The queue is computed, not acted out: a call takes the server that is free first and sleeps once, until
+//! its own end. That keeps a 2 ms origin at 2 ms under any load, and a caller that gives up leaves its
+//! query running, as a database would.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand_distr::{Distribution, LogNormal};
+
+use super::{Item, Origin, OriginError};
+use crate::clock::Timer;
+
+/// How long a call takes when there is no queue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Latency {
+    /// Always the same.
+    Fixed(Duration),
+    /// Log-normal about a median.
+    Lognormal {
+        /// Median.
+        median: Duration,
+        /// Standard deviation of the logarithm.
+        sigma: f64,
+    },
+    /// `base`, but one call in `one_in` takes `spike`.
+    Spiky {
+        /// Usual latency.
+        base: Duration,
+        /// Latency of a spike.
+        spike: Duration,
+        /// One call in this many is a spike.
+        one_in: u32,
+    },
+}
+
+impl Latency {
+    fn sample(&self, rng: &mut SmallRng) -> Duration {
+        match *self {
+            Self::Fixed(latency) => latency,
+            Self::Lognormal { median, sigma } => {
+                let factor = LogNormal::new(0.0, sigma.max(0.0)).map_or(1.0, |law| law.sample(rng));
+                median.mul_f64(factor.min(1000.0))
+            }
+            Self::Spiky { base, spike, one_in } => {
+                if one_in > 0 && rng.random_range(0..one_in) == 0 {
+                    spike
+                } else {
+                    base
+                }
+            }
+        }
+    }
+
+    /// The same law with another median (or base).
+    #[must_use]
+    pub fn with_median(self, median: Duration) -> Self {
+        match self {
+            Self::Fixed(_) => Self::Fixed(median),
+            Self::Lognormal { sigma, .. } => Self::Lognormal { median, sigma },
+            Self::Spiky { spike, one_in, .. } => Self::Spiky { base: median, spike, one_in },
+        }
+    }
+
+    /// The median (or base).
+    pub fn median(&self) -> Duration {
+        match *self {
+            Self::Fixed(median) | Self::Lognormal { median, .. } | Self::Spiky { base: median, .. } => median,
+        }
+    }
+}
+
+/// What a simulated origin is like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SimulatedSpec {
+    /// Latency of one call.
+    pub latency: Latency,
+    /// Calls that run at once; more of them queue, first come first served. `None`: unlimited.
+    pub capacity: Option<u32>,
+    /// Share of calls that fail, after their latency.
+    pub failures: f64,
+    /// Share of ids that do not exist.
+    pub absent: f64,
+    /// Bytes of a payload.
+    pub payload: usize,
+    /// Same seed: same absent ids, same latencies in the same order of calls.
+    pub seed: u64,
+}
+
+/// Counted since the start, but for `peak`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Calls, writes included.
+    pub calls: u64,
+    /// Calls that failed.
+    pub failures: u64,
+    /// Calls for ids that do not exist.
+    pub absent: u64,
+    /// Calls in flight, queued ones included.
+    pub in_flight: u64,
+    /// Most calls in flight at once since [`Simulated::take_peak`].
+    pub peak: u64,
+}
+
+/// A slow, limited, failing store of versioned items.
+#[derive(Debug)]
+pub struct Simulated {
+    timer: Timer,
+    state: Mutex<State>,
+    in_flight: AtomicU64,
+    peak: AtomicU64,
+    filler: Bytes,
+}
+
+#[derive(Debug)]
+struct State {
+    spec: SimulatedSpec,
+    slowdown: f64,
+    rng: SmallRng,
+    /// When each busy server is free again.
+    servers: BinaryHeap<Reverse<Instant>>,
+    versions: HashMap<u64, u64>,
+    calls_by_id: HashMap<u64, u64>,
+    statistics: Statistics,
+}
+
+impl Simulated {
+    /// A new origin, idle.
+    pub fn new(spec: SimulatedSpec, timer: Timer) -> Self {
+        let state = State {
+            spec,
+            slowdown: 1.0,
+            rng: SmallRng::seed_from_u64(spec.seed),
+            servers: BinaryHeap::new(),
+            versions: HashMap::new(),
+            calls_by_id: HashMap::new(),
+            statistics: Statistics::default(),
+        };
+        let filler = filler(spec.payload);
+        Self { timer, state: Mutex::new(state), in_flight: AtomicU64::new(0), peak: AtomicU64::new(0), filler }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here is left half-changed by a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on calls take this long at the median.
+    pub fn set_latency(&self, median: Duration) {
+        let mut state = self.state();
+        state.spec.latency = state.spec.latency.with_median(median);
+    }
+
+    /// From now on latencies are multiplied.
+    pub fn set_slowdown(&self, factor: f64) {
+        self.state().slowdown = factor.max(0.0);
+    }
+
+    /// From now on so many calls run at once.
+    pub fn set_capacity(&self, capacity: Option<u32>) {
+        self.state().spec.capacity = capacity;
+    }
+
+    /// From now on this share of calls fails.
+    pub fn set_failures(&self, share: f64) {
+        self.state().spec.failures = share.clamp(0.0, 1.0);
+    }
+
+    /// Whether the id exists.
+    pub fn exists(&self, id: u64) -> bool {
+        self.state().exists(id)
+    }
+
+    /// The present version of an item, at once: for measuring staleness, not part of what a service can do.
+    pub fn version(&self, id: u64) -> u64 {
+        self.state().version(id)
+    }
+
+    /// Calls so far for one id.
+    pub fn calls_for(&self, id: u64) -> u64 {
+        self.state().calls_by_id.get(&id).copied().unwrap_or(0)
+    }
+
+    /// What was counted.
+    pub fn statistics(&self) -> Statistics {
+        let (in_flight, peak) = (self.in_flight.load(Ordering::Relaxed), self.peak.load(Ordering::Relaxed));
+        Statistics { in_flight, peak, ..self.state().statistics }
+    }
+
+    /// Most calls in flight at once since the last time this was asked.
+    pub fn take_peak(&self) -> u64 {
+        let now = self.in_flight.load(Ordering::Relaxed);
+        self.peak.swap(now, Ordering::Relaxed).max(now)
+    }
+
+    /// The item without a call, for preparing a cache.
+    pub fn peek(&self, id: u64) -> Option<Item> {
+        let state = self.state();
+        state.exists(id).then(|| self.item(id, state.version(id)))
+    }
+
+    fn item(&self, id: u64, version: u64) -> Item {
+        Item { id, version, payload: payload(id, version, &self.filler) }
+    }
+
+    /// Queues, waits, and says whether the call succeeded.
+    async fn call(&self, id: u64) -> Result<(), OriginError> {
+        let _in_flight = InFlight::new(self);
+        let (end, fails) = self.state().admit(id, Instant::now());
+        self.timer.sleep_until(end).await;
+        if fails { Err(OriginError::Failed) } else { Ok(()) }
+    }
+}
+
+impl State {
+    /// Takes a server: when the call ends, and whether it fails.
+    fn admit(&mut self, id: u64, now: Instant) -> (Instant, bool) {
+        let service = self.spec.latency.sample(&mut self.rng).mul_f64(self.slowdown);
+        while self.servers.peek().is_some_and(|Reverse(free)| *free <= now) {
+            self.servers.pop();
+        }
+        let mut start = now;
+        if let Some(capacity) = self.spec.capacity {
+            // More busy than allowed after the capacity was lowered: the surplus has to finish first.
+            while self.servers.len() >= capacity.max(1) as usize {
+                start = self.servers.pop().map_or(now, |Reverse(free)| free);
+            }
+        }
+        let end = start + service;
+        if self.spec.capacity.is_some() {
+            self.servers.push(Reverse(end));
+        }
+        let fails = self.spec.failures > 0.0 && self.rng.random_bool(self.spec.failures);
+        self.statistics.calls += 1;
+        self.statistics.failures += u64::from(fails);
+        self.statistics.absent += u64::from(!self.exists(id));
+        *self.calls_by_id.entry(id).or_insert(0) += 1;
+        (end, fails)
+    }
+
+    fn exists(&self, id: u64) -> bool {
+        self.spec.absent <= 0.0 || share_of(id ^ self.spec.seed.rotate_left(32)) >= self.spec.absent
+    }
+
+    fn version(&self, id: u64) -> u64 {
+        self.versions.get(&id).copied().unwrap_or(1)
+    }
+}
+
+/// Counts a call while it is in flight, also when its caller gives up.
+struct InFlight<'a>(&'a Simulated);
+
+impl<'a> InFlight<'a> {
+    fn new(origin: &'a Simulated) -> Self {
+        let now = origin.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        origin.peak.fetch_max(now, Ordering::Relaxed);
+        Self(origin)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Origin for Simulated {
+    fn get(&self, id: u64) -> BoxFuture<'_, Result<Option<Item>, OriginError>> {
+        Box::pin(async move {
+            self.call(id).await?;
+            Ok(self.peek(id))
+        })
+    }
+
+    fn put(&self, id: u64) -> BoxFuture<'_, Result<u64, OriginError>> {
+        Box::pin(async move {
+            self.call(id).await?;
+            let mut state = self.state();
+            let version = state.version(id) + 1;
+            state.versions.insert(id, version);
+            Ok(version)
+        })
+    }
+}
+
+/// A number in `0..1` that depends on the id alone (SplitMix64).
+fn share_of(id: u64) -> f64 {
+    let mut x = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((x ^ (x >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Text that compresses about as well as real records do: field names and common words come again.
+fn filler(length: usize) -> Bytes {
+    const WORDS: [&str; 12] = [
+        "\"colour\":\"",
+        "\"size\":\"",
+        "\"stock\":",
+        "warm",
+        "running",
+        "shoe",
+        "light",
+        "winter",
+        "\",",
+        "leather",
+        "outdoor",
+        "classic",
+    ];
+    let mut rng = SmallRng::seed_from_u64(7);
+    let mut text = String::with_capacity(length + 16);
+    while text.len() < length {
+        text.push_str(WORDS[rng.random_range(0..WORDS.len())]);
+        text.push_str(&rng.random_range(0..1000_u32).to_string());
+        text.push(' ');
+    }
+    text.truncate(length);
+    Bytes::from(text)
+}
+
+fn payload(id: u64, version: u64, filler: &[u8]) -> Bytes {
+    let mut text = format!("{{\"id\":{id},\"version\":{version},\"text\":\"").into_bytes();
+    // Another id starts elsewhere in the filler, so that no two payloads are alike.
+    let from = if filler.is_empty() { 0 } else { id as usize % filler.len() };
+    let left = filler.len().saturating_sub(text.len() + 2);
+    text.extend(filler[from..].iter().chain(&filler[..from]).take(left).map(|b| if *b == b'"' { b'\'' } else { *b }));
+    text.extend_from_slice(b"\"}");
+    Bytes::from(text)
+}

@@ -1,0 +1,156 @@
+//! The resource that a lock is to protect: a stock that can be read and overwritten, slowly, without
+//! compare-and-set. It knows one defence, fencing tokens: it remembers the highest one it was shown for
+//! an item, in reads and in writes, and refuses every lower one.
+//!
+//! Reads must show the token too. If only writes did, a holder that was paused could still write between
+//! the read and the write of its successor, with the highest token *so far*, and be overwritten unseen.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::clock::Timer;
+
+/// A stock as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stock {
+    /// How many are left.
+    pub left: u64,
+    /// Raised by every write. Not part of what a client may use: it lets a lab see writes that overwrite a
+    /// value they have not read.
+    pub version: u64,
+}
+
+/// Why a call was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StockError {
+    /// The token is lower than the highest seen.
+    #[error("stale token, the highest is {highest}")]
+    StaleToken {
+        /// The highest token seen for this item.
+        highest: u64,
+    },
+    /// No such item.
+    #[error("there is no such item")]
+    Unknown,
+}
+
+/// Counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WarehouseStatistics {
+    /// Calls of both kinds.
+    pub calls: u64,
+    /// Writes that landed.
+    pub writes: u64,
+    /// Writes that landed on a version other than the one their writer had read.
+    pub stale_writes: u64,
+    /// Calls refused for their token.
+    pub rejected: u64,
+}
+
+/// Stocks of items.
+#[derive(Debug)]
+pub struct Warehouse {
+    timer: Timer,
+    latency: Mutex<Duration>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    shelves: HashMap<String, Shelf>,
+    statistics: WarehouseStatistics,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    stock: Stock,
+    highest: Option<u64>,
+}
+
+impl Shelf {
+    fn show(&mut self, token: Option<u64>) -> Result<(), StockError> {
+        match (token, self.highest) {
+            (Some(token), Some(highest)) if token < highest => Err(StockError::StaleToken { highest }),
+            (Some(token), _) => {
+                self.highest = Some(token);
+                Ok(())
+            }
+            // As from an old client: let in without a look.
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl Warehouse {
+    /// An empty warehouse whose calls take `latency`.
+    pub fn new(latency: Duration, timer: Timer) -> Self {
+        Self { timer, latency: Mutex::new(latency), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here is left half-changed by a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an item on the shelf, or its stock to `left`; tokens seen are forgotten.
+    pub fn stock(&self, item: &str, left: u64) {
+        let shelf = Shelf { stock: Stock { left, version: 1 }, highest: None };
+        self.state().shelves.insert(item.to_owned(), shelf);
+    }
+
+    /// From now on calls take this long.
+    pub fn set_latency(&self, latency: Duration) {
+        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
+    }
+
+    /// The stock at once, for judging.
+    pub fn peek(&self, item: &str) -> Option<Stock> {
+        self.state().shelves.get(item).map(|shelf| shelf.stock)
+    }
+
+    /// What was counted.
+    pub fn statistics(&self) -> WarehouseStatistics {
+        self.state().statistics
+    }
+
+    /// Reads a stock; `token` is the reader's fencing token.
+    pub async fn read(&self, item: &str, token: Option<u64>) -> Result<Stock, StockError> {
+        self.call(|state| {
+            let shelf = state.shelves.get_mut(item).ok_or(StockError::Unknown)?;
+            shelf.show(token)?;
+            Ok(shelf.stock)
+        })
+        .await
+    }
+
+    /// Overwrites a stock. `read` is the version the writer had read: it is not checked, only counted.
+    pub async fn write(&self, item: &str, left: u64, token: Option<u64>, read: u64) -> Result<(), StockError> {
+        self.call(|state| {
+            let shelf = state.shelves.get_mut(item).ok_or(StockError::Unknown)?;
+            shelf.show(token)?;
+            state.statistics.writes += 1;
+            state.statistics.stale_writes += u64::from(shelf.stock.version != read);
+            shelf.stock = Stock { left, version: shelf.stock.version + 1 };
+            Ok(())
+        })
+        .await
+    }
+
+    /// The effect happens half-way: a call travels there and back.
+    async fn call<T>(&self, effect: impl FnOnce(&mut State) -> Result<T, StockError>) -> Result<T, StockError> {
+        let half = *self.latency.lock().unwrap_or_else(PoisonError::into_inner) / 2;
+        self.timer.sleep(half).await;
+        let result = {
+            let mut state = self.state();
+            state.statistics.calls += 1;
+            let result = effect(&mut state);
+            state.statistics.rejected += u64::from(matches!(result, Err(StockError::StaleToken { .. })));
+            result
+        };
+        self.timer.sleep(half).await;
+        result
+    }
+}
