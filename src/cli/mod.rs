@@ -83,6 +83,9 @@ enum Command {
 
 /// Parses the arguments and runs what they ask for.
 pub fn main() -> ExitCode {
+    if let Some(code) = crate::process::hidden_main() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
