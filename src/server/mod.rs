@@ -3,7 +3,115 @@
 //!
 //! Owns: choosing, fetching, starting, stopping. Must not know: lessons, labs, who prints.
 
+mod borrowed;
+mod endpoint;
+mod error;
+mod info;
+mod ladder;
+mod local;
+mod private;
+mod version;
+
 use std::path::PathBuf;
+
+pub use endpoint::Stream;
+pub use error::ServerError;
+pub use info::Info;
+pub use ladder::{Ladder, Outcome, Rung, RungKind, Step};
+pub use private::Control;
+pub use version::Version;
+
+/// Oldest server anything here runs on, by the Redis version it is compatible with.
+pub const OLDEST: Version = Version { major: 7, minor: 0, patch: 0 };
+
+/// What keys on a borrowed server start with.
+pub const PREFIX: &str = "cachelab:";
+
+/// What is asked of the ladder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The learner's own server; taken if `rung` is [`Rung::Auto`].
+    pub url: Option<String>,
+    /// Which rung to use.
+    pub rung: Rung,
+    /// Nothing may use the network (a given URL may).
+    pub offline: bool,
+    /// At least this Redis-compatible version; [`OLDEST`] holds anyway.
+    pub min_version: Option<Version>,
+    /// Lines of `redis.conf` for a private instance, name and the rest of the line as it stands there
+    /// (quote what needs quotes). They come after our own, so they win.
+    pub config: Vec<(String, String)>,
+    /// How a private instance listens.
+    pub listen: Listen,
+}
+
+/// How a private instance listens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Listen {
+    /// On a unix socket in a folder only we can enter: fastest, and nobody else gets in.
+    #[default]
+    Unix,
+    /// On a loopback port with a random password, for clients that can't do unix sockets.
+    Tcp,
+}
+
+/// What `start` is doing, for whoever waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Trying a rung.
+    Trying(RungKind),
+    /// Fetching a package; bytes so far and, when known, in all.
+    Fetching {
+        /// What, for a person.
+        what: String,
+        /// So far.
+        bytes: u64,
+        /// In all.
+        total: Option<u64>,
+    },
+    /// Pulling or starting a container from this image.
+    Container {
+        /// Its name.
+        image: String,
+    },
+    /// Starting a server, described as `valkey-server 9.1.2`.
+    Starting(String),
+}
+
+/// A live server, ours or borrowed. Dropping it kills a private one; [`stop`](Server::stop) is kinder.
+#[derive(Debug)]
+pub struct Server {
+    endpoint: Endpoint,
+    ladder: Ladder,
+    control: Control,
+}
+
+/// Finds or starts a server, rung by rung. `progress` hears what is being done.
+pub async fn start(options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Server, ServerError> {
+    ladder::climb(options, progress).await
+}
+
+impl Server {
+    /// Where it is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Which rung was taken, and why the others were not.
+    pub fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// Faults for a private server; refuses on a borrowed one.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Stops a private server (`SHUTDOWN NOSAVE`, bounded, then SIGKILL); leaves a borrowed one alone.
+    pub async fn stop(self) {
+        self.control.stop().await;
+    }
+}
 
 /// Where a live server is and how to speak to it. Cheap to clone; passed down by the front end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,15 +167,4 @@ pub struct Flavour {
     pub name: String,
     /// Its own version.
     pub version: Version,
-}
-
-/// `major.minor.patch`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// Major.
-    pub major: u16,
-    /// Minor.
-    pub minor: u16,
-    /// Patch.
-    pub patch: u16,
 }
