@@ -33,6 +33,19 @@ pub struct Lesson {
     pub blocks: Vec<Block>,
 }
 
+/// Words of prose: headings, paragraphs, lists, tables, alerts; not code, quizzes or replies.
+pub fn prose_words(blocks: &[Block]) -> usize {
+    let count = |inlines: &[Inline]| plain(inlines).split_whitespace().count();
+    let words = blocks.iter().map(|block| match block {
+        Block::Heading { text, .. } | Block::Paragraph(text) => count(text),
+        Block::List { items, .. } => items.iter().map(|item| prose_words(item)).sum(),
+        Block::Quote(blocks) | Block::Alert { blocks, .. } => prose_words(blocks),
+        Block::Table { head, rows, .. } => head.iter().chain(rows.iter().flatten()).map(|cell| count(cell)).sum(),
+        Block::Rule | Block::Code { .. } | Block::Redis(_) | Block::Quiz(_) | Block::Predict(_) | Block::Lab(_) => 0,
+    });
+    words.sum()
+}
+
 impl Lesson {
     /// The headings in order: index of the block, level, text.
     pub fn headings(&self) -> impl Iterator<Item = (usize, u8, String)> {

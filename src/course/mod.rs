@@ -21,6 +21,7 @@ pub mod metric;
 mod parser;
 pub mod source;
 mod unit_id;
+pub mod validate;
 
 use std::path::Path;
 
