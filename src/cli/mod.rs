@@ -1,6 +1,7 @@
 //! Front end 1, plain terminal: one file a subcommand; the only place that prints.
 
 mod check;
+mod common;
 mod completions;
 mod console;
 mod dev;
@@ -13,9 +14,14 @@ mod read;
 mod solution;
 mod start;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
+use common::{BrokenCourse, Ink, Usage};
 
 /// Exit code of an environment or tool error.
 pub const EXIT_TOOL: u8 = 3;
@@ -109,8 +115,24 @@ pub fn main() -> ExitCode {
         Some(Command::Dev(a)) => dev::run(a, global),
         Some(Command::Completions(a)) => completions::run(a, global),
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("cachelab: {error:#}");
-        ExitCode::from(EXIT_TOOL)
-    })
+    result.unwrap_or_else(|error| report(&error, global))
+}
+
+/// Says what went wrong, and with which code to exit.
+fn report(error: &anyhow::Error, global: &Global) -> ExitCode {
+    let closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed) {
+        // Whoever read our output has seen enough (`cachelab read … | head`).
+        return ExitCode::SUCCESS;
+    }
+    if let Some(BrokenCourse(mistakes)) = error.downcast_ref() {
+        let colour = io::stderr().is_terminal() && Ink::of(global).colour;
+        for mistake in mistakes {
+            eprintln!("{}\n", mistake.render(colour));
+        }
+    }
+    eprintln!("cachelab: {error:#}");
+    ExitCode::from(if error.is::<Usage>() { EXIT_USAGE } else { EXIT_TOOL })
 }
