@@ -30,8 +30,12 @@
 //! sentence = "Nine of ten requests never reach the origin."
 //! ```
 
+mod problems;
+
 use serde::Deserialize;
 use toml::Spanned;
+
+pub use problems::Problem;
 
 /// One lab's experiment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -154,9 +158,16 @@ pub struct WorkloadSpec {
     /// One connection per worker, or one for all.
     #[serde(default)]
     pub connections: Connections,
+    /// Open loop: workers, and so connections of [`Connections::Own`].
+    #[serde(default = "default_workers")]
+    pub workers: u32,
     /// Same seed, same ids in the same order for every variant.
     #[serde(default = "default_seed")]
     pub seed: u64,
+}
+
+fn default_workers() -> u32 {
+    16
 }
 
 fn default_seed() -> u64 {
@@ -434,17 +445,4 @@ pub struct Claim {
     /// Needs counters that only a private server gives (nobody else's traffic in `INFO`).
     #[serde(default)]
     pub private: bool,
-}
-
-/// A mistake inside an experiment; the loader makes a [`Diagnostic`](crate::diagnostic::Diagnostic) of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Byte range in the file; `0..0` when it concerns the experiment as a whole.
-    pub span: std::ops::Range<usize>,
-    /// What is wrong.
-    pub message: String,
-    /// Under the carets.
-    pub label: String,
-    /// What to do.
-    pub help: Option<String>,
 }

@@ -147,14 +147,28 @@ fn unit(
         Ok(None) => Err(vec![listed.0.mistake(listed.1, format!("{path} is missing"))]),
         Err(mistake) => Err(vec![*mistake]),
     };
-    let lab = File::read_optional(source, &format!("labs/{id}/lab.toml"))
-        .and_then(|file| file.map(|file| file.toml::<Lab>()).transpose());
+    let lab = match File::read_optional(source, &format!("labs/{id}/lab.toml")) {
+        Ok(file) => file.map(|file| lab(&file)).transpose(),
+        Err(mistake) => Err(vec![*mistake]),
+    };
     match (lesson, lab) {
         (Ok(lesson), Ok(lab)) => Some(Unit { id, lesson, lab }),
         (lesson, lab) => {
             mistakes.extend(lesson.err().into_iter().flatten());
-            mistakes.extend(lab.err().map(|mistake| *mistake));
+            mistakes.extend(lab.err().into_iter().flatten());
             None
         }
     }
+}
+
+/// Reads a `lab.toml`, with the mistakes that TOML can't see.
+fn lab(file: &File) -> Result<Lab, Vec<Diagnostic>> {
+    let lab: Lab = file.toml().map_err(|mistake| vec![*mistake])?;
+    let problems = lab.experiment.as_ref().map(super::Experiment::problems).unwrap_or_default();
+    let mistake = |problem: super::lab::Problem| {
+        let found = file.mistake(problem.span, problem.message);
+        Diagnostic { label: problem.label, help: problem.help, ..found }
+    };
+    let mistakes: Vec<_> = problems.into_iter().map(mistake).collect();
+    if mistakes.is_empty() { Ok(lab) } else { Err(mistakes) }
 }

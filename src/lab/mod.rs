@@ -5,9 +5,7 @@
 //! latencies, nor its load in the front end.
 
 mod event;
-mod outage;
 mod run;
 
 pub use event::*;
-pub use outage::{Outage, OutageError};
 pub use run::{Run, RunOptions, start};

@@ -1,13 +1,11 @@
 //! Starting a run, and the handle to it.
 
-use std::sync::Arc;
-
 use tokio::sync::mpsc;
 
-use super::{LabCommand, LabEvent, Outage};
+use super::{LabCommand, LabEvent};
 use crate::{
     course::{Experiment, UnitId},
-    server::Endpoint,
+    server::{Control, Endpoint},
 };
 
 /// How an experiment is run.
@@ -39,7 +37,7 @@ pub fn start(
     unit: &UnitId,
     experiment: &Experiment,
     endpoint: Endpoint,
-    control: Option<Arc<dyn Outage>>,
+    control: Option<Control>,
     options: RunOptions,
 ) -> Run {
     let (events, receiver) = mpsc::channel(256);
