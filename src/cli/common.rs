@@ -85,6 +85,17 @@ pub(super) fn progress() -> Result<(Store, Progress)> {
     Ok((store, loaded.progress))
 }
 
+/// The learner's progress for showing it: what can't be read is told on stderr, and taken as none.
+pub(super) fn progress_or_none() -> Progress {
+    progress().map_or_else(
+        |error| {
+            eprintln!("cachelab: {error}");
+            Progress::default()
+        },
+        |(_, progress)| progress,
+    )
+}
+
 /// Notes what the learner did. That it can't be kept is told, and is no reason to fail.
 pub(super) fn record(unit: &UnitId, change: &Change) {
     let kept = Store::default_location().and_then(|store| store.record(unit, change));
@@ -122,7 +133,11 @@ impl Ink {
 
     /// `text` in an ANSI style (`1` bold, `2` dim, `36` cyan).
     pub fn paint(&self, style: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() && !style.is_empty() {
+            format!("\x1b[{style}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

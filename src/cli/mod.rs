@@ -1,5 +1,8 @@
 //! Front end 1, plain terminal: one file a subcommand; the only place that prints.
 
+// Every subcommand is handed its own arguments, whether or not it takes them apart.
+#![allow(clippy::needless_pass_by_value)]
+
 mod check;
 mod common;
 mod completions;
@@ -11,6 +14,7 @@ mod lab;
 mod list;
 mod progress;
 mod read;
+mod render;
 mod solution;
 mod start;
 
@@ -58,6 +62,15 @@ pub struct Global {
     pub plain: bool,
 }
 
+/// How a subcommand prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The weeks and units, with what you have done
@@ -101,7 +114,7 @@ pub fn main() -> ExitCode {
     };
     let global = &cli.global;
     let result = match cli.command {
-        None => Ok(ExitCode::SUCCESS),
+        None => bare(global),
         Some(Command::List(a)) => list::run(a, global),
         Some(Command::Read(a)) => read::run(a, global),
         Some(Command::Console(a)) => console::run(a, global),
@@ -116,6 +129,11 @@ pub fn main() -> ExitCode {
         Some(Command::Completions(a)) => completions::run(a, global),
     };
     result.unwrap_or_else(|error| report(&error, global))
+}
+
+/// `cachelab` alone: the TUI, or the list where there is no terminal.
+fn bare(global: &Global) -> anyhow::Result<ExitCode> {
+    list::without_terminal(global)
 }
 
 /// Says what went wrong, and with which code to exit.

@@ -2,6 +2,8 @@
 //!
 //! Owns: the model, which is all a front end sees. How it is read from a file is `parser`'s business.
 
+use serde::Serialize;
+
 use super::UnitId;
 
 /// Text without its styles.
@@ -17,7 +19,7 @@ pub fn anchor(heading: &str) -> String {
 }
 
 /// One lesson, parsed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lesson {
     /// `week2/locks`.
     pub id: UnitId,
@@ -73,7 +75,8 @@ impl Lesson {
 }
 
 /// A block of the document. Redis, quiz, predict and lab blocks stand at the top level only.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", content = "content", rename_all = "kebab-case")]
 pub enum Block {
     /// `## The idea`.
     Heading {
@@ -129,7 +132,7 @@ pub enum Block {
 }
 
 /// A run of text with one style.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Inline {
     /// The text; a hard break is `\n`.
     pub text: String,
@@ -146,7 +149,8 @@ pub struct Inline {
 }
 
 /// GFM alerts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AlertKind {
     /// Blue.
     Note,
@@ -161,7 +165,8 @@ pub enum AlertKind {
 }
 
 /// Column alignment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Align {
     /// Left (and unspecified).
     Left,
@@ -172,7 +177,7 @@ pub enum Align {
 }
 
 /// A ```` ```redis ```` fence: commands with expected replies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RedisBlock {
     /// 0-based among the lesson's redis blocks; its identity for progress.
     pub index: usize,
@@ -185,7 +190,7 @@ pub struct RedisBlock {
 }
 
 /// A command of a block and what it must answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RedisStep {
     /// As typed at a prompt.
     pub command: String,
@@ -196,7 +201,8 @@ pub struct RedisStep {
 }
 
 /// One expected line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", content = "content", rename_all = "kebab-case")]
 pub enum Expected {
     /// `#> …`: exactly this line, as `redis-cli` prints it on a terminal.
     Exact(String),
@@ -205,7 +211,7 @@ pub enum Expected {
 }
 
 /// A ```` ```quiz ```` fence.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Quiz {
     /// Unique in the lesson: `renewal`.
     pub id: String,
@@ -218,7 +224,8 @@ pub struct Quiz {
 }
 
 /// How a quiz is answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", content = "content", rename_all = "kebab-case")]
 pub enum QuizKind {
     /// Pick one.
     Single(Vec<Choice>),
@@ -238,7 +245,7 @@ pub enum QuizKind {
 }
 
 /// A choice with what to say when it is picked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Choice {
     /// Its text.
     pub text: Vec<Inline>,
@@ -249,7 +256,7 @@ pub struct Choice {
 }
 
 /// A ```` ```predict ```` fence.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Predict {
     /// Unique in the lesson.
     pub id: String,

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod next;
 mod store;
 
 use std::{
@@ -31,6 +32,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use next::{Next, State, Step, next, state, steps};
 pub use store::{Loaded, ProgressError, Store};
 
 use crate::course::UnitId;
