@@ -38,8 +38,21 @@ fn run(program: &OsString, args: &[OsString]) -> Result<std::convert::Infallible
     socket.write_all(b"r").map_err(drop)?;
     let mut go = [0];
     socket.read_exact(&mut go).map_err(drop)?;
-    let error = Command::new(program).args(args).exec();
+    let error = execute(program, args);
     let kind = if error.kind() == std::io::ErrorKind::NotFound { 'n' } else { 'e' };
     let _ = write!(socket, "{kind}{error}");
     Err(())
+}
+
+/// Returns only when it can't. A program that was just written may be "busy" for an instant, while
+/// another thread's new child still holds the file open.
+fn execute(program: &OsString, args: &[OsString]) -> std::io::Error {
+    for _ in 0..100 {
+        let error = Command::new(program).args(args).exec();
+        if error.kind() != std::io::ErrorKind::ExecutableFileBusy {
+            return error;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    Command::new(program).args(args).exec()
 }

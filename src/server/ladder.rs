@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Control, OLDEST, Options, Progress, Server, ServerError, Version, borrowed, local, private};
+use super::{Control, OLDEST, Options, Progress, Server, ServerError, Version, borrowed, fetch, local, private};
 
 /// Which rung is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -197,7 +197,13 @@ async fn attempt(
             let (endpoint, control) = private::start(&binary.path, options).await?;
             Ok((what, endpoint, control))
         }
-        RungKind::Fetch => Err(ServerError::Fetch("not built yet".into())),
+        RungKind::Fetch => {
+            let binary = fetch::get(options.offline, progress).await?;
+            let what = format!("{} at {}", binary.describe(), binary.path.display());
+            progress(Progress::Starting(binary.describe()));
+            let (endpoint, control) = private::start(&binary.path, options).await?;
+            Ok((what, endpoint, control))
+        }
         RungKind::Docker => Err(ServerError::Docker("not built yet".into())),
     }
 }

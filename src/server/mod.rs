@@ -6,9 +6,11 @@
 mod borrowed;
 mod endpoint;
 mod error;
+mod fetch;
 mod info;
 mod ladder;
 mod local;
+mod pin;
 mod private;
 mod version;
 
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 
 pub use endpoint::Stream;
 pub use error::ServerError;
+pub use fetch::{cache_dir, fetched_path};
 pub use info::Info;
 pub use ladder::{Ladder, Outcome, Rung, RungKind, Step};
 pub use private::Control;
