@@ -15,6 +15,7 @@ mod list;
 mod progress;
 mod read;
 mod render;
+mod server;
 mod solution;
 mod start;
 

@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, ServerError> {
 }
 
 /// A URL with its password replaced by `***`, also when it can't be parsed.
-pub(super) fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let (rest, query) = match rest.split_once('?') {
         Some((rest, query)) => (rest, Some(query)),

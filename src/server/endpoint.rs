@@ -1,7 +1,7 @@
 //! Speaking to an endpoint: as a `redis` client, or as raw bytes.
 
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -15,6 +15,21 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls};
 
 use super::{Address, Endpoint, Ownership};
+
+impl fmt::Debug for Endpoint {
+    /// Without the password: an endpoint ends up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("address", &self.address)
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("database", &self.database)
+            .field("tls", &self.tls)
+            .field("ownership", &self.ownership)
+            .field("flavour", &self.flavour)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Endpoint {
     /// A client of the `redis` crate, which authenticates and selects the database by itself.

