@@ -20,6 +20,7 @@ mod load;
 pub mod metric;
 mod parser;
 pub mod source;
+pub mod starter;
 mod unit_id;
 pub mod validate;
 
