@@ -149,8 +149,11 @@ fn width() -> usize {
     columns.clamp(30, 100)
 }
 
-/// Text that came from a program, a server or a course file, with its control characters made visible.
+/// Text that came from a program, a server or a course file, with its control characters (but line
+/// breaks and tabs) made visible.
 pub(super) fn printable(text: &str) -> String {
-    let visible = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    let visible = |c: char| {
+        if c.is_control() && !matches!(c, '\n' | '\t') { c.escape_default().to_string() } else { c.to_string() }
+    };
     text.chars().map(visible).collect()
 }

@@ -159,6 +159,11 @@ impl Course {
     }
 }
 
+/// The blocks of markdown that stands in a `lab.toml`: a story, a hint.
+pub fn markdown(text: &str) -> Vec<Block> {
+    parser::markdown(text).0
+}
+
 /// No unit of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no unit {asked:?}")]

@@ -190,7 +190,8 @@ fn route_words(route: &Route, kit: &Kit) -> Words {
         };
         segments.iter().map(part).collect::<String>()
     };
-    let names = parameters.iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
+    let names = std::iter::once("request".to_owned()).chain(parameters.iter().map(|name| identifier(name)));
+    let names = names.collect::<Vec<_>>().join(", ");
     vec![
         ("handler", cased(&parts, kit.case)),
         ("parameters", if matches!(kit.case, Case::Camel) { format!("{{ {names} }}") } else { names }),

@@ -197,19 +197,35 @@ impl Validator<'_> {
                 let message = format!("check {:?} has no hint, or an empty one", check.id.get_ref());
                 self.error(file, check.id.span(), message, "a failing check chooses the hint: give it hints = [\"…\"]");
             }
+            for hint in &check.hints {
+                self.markdown(file, check.id.span(), hint);
+            }
             if let Some(lesson) = &check.lesson
                 && !headings.contains(lesson)
             {
                 let message = format!("the lesson has no heading {lesson:?}");
                 let known = headings.iter().map(|h| format!("{h:?}")).collect::<Vec<_>>().join(", ");
-                let at = file.text.find(&format!("{lesson:?}")).map_or(check.id.span(), |at| at..at + lesson.len() + 2);
+                // The name stands below the id of its check.
+                let below = check.id.span().end;
+                let at = file.text[below..].find(lesson.as_str()).map(|at| below + at..below + at + lesson.len());
+                let at = at.unwrap_or(check.id.span());
                 self.error(file, at, message, format!("it has {known}"));
             }
         }
+        let place = file.text.find("[exercise]").map_or(0..0, |at| at..at + "[exercise]".len());
+        for text in exercise.hints.iter().map(|hint| &hint.text).chain([&exercise.story]) {
+            self.markdown(file, place.clone(), text);
+        }
         if exercise.hints.is_empty() || exercise.hints.iter().any(|hint| hint.text.trim().is_empty()) {
-            let at = file.text.find("[exercise]").map_or(0..0, |at| at..at + "[exercise]".len());
             let message = "the exercise has no general hint, or an empty one";
-            self.error(file, at, message, "[[exercise.hints]] are shown while no check has failed");
+            self.error(file, place, message, "[[exercise.hints]] are shown while no check has failed");
+        }
+    }
+
+    fn markdown(&mut self, file: &File, place: Range<usize>, text: &str) {
+        for mistake in parser::markdown(text).1 {
+            let line = mistake.position().0;
+            self.error(file, place.clone(), format!("its text, line {line}: {}", mistake.message), "");
         }
     }
 

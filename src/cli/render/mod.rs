@@ -47,7 +47,9 @@ fn one(block: &Block, show: Show, width: usize) -> Vec<String> {
         Block::Rule => vec![ink.paint("2", &(if ink.drawing { "─" } else { "-" }).repeat(width))],
         Block::Code { text, .. } => text
             .lines()
-            .map(|line| format!("    {}", ink.paint("32", &printable(line))).trim_end().to_owned())
+            .map(|line| {
+                format!("    {}", ink.paint("32", &printable(line).replace('\t', "    "))).trim_end().to_owned()
+            })
             .collect(),
         Block::Redis(block) => redis(block, ink),
         Block::Quiz(quiz) => self::quiz(quiz, show, width),

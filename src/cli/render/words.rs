@@ -116,7 +116,7 @@ fn hard_lines(inlines: &[Inline], ink: Ink) -> Vec<Vec<Word>> {
         for c in printable(&text_of(inline, ink)).chars() {
             match c {
                 '\n' => end_word(&mut word, true),
-                ' ' => end_word(&mut word, false),
+                ' ' | '\t' => end_word(&mut word, false),
                 c => word.push(c.encode_utf8(&mut [0; 4]), &style),
             }
         }

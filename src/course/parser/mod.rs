@@ -124,3 +124,10 @@ struct Body {
 fn inline_of(text: &str) -> Result<(Vec<Inline>, Vec<String>), String> {
     inline::paragraph(text)
 }
+
+/// The blocks of markdown that stands in a `lab.toml` (a story, a hint), and what is wrong with it.
+pub(super) fn markdown(text: &str) -> (Vec<Block>, Vec<Diagnostic>) {
+    let file = File { path: String::new(), text: text.to_owned() };
+    let body = body::read(&file, 0);
+    (body.blocks, body.mistakes)
+}

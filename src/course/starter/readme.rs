@@ -23,6 +23,9 @@ fn write(out: &mut String, unit: &Unit, exercise: &Exercise, kit: (&str, &str, &
          `127.0.0.1:PORT`.\nThe checks start {}, all with the same Redis and the same origin. Bodies are JSON.\n",
         copies(exercise.instances)
     )?;
+    if exercise.endpoints.iter().all(|route| route.path != "/healthz") {
+        writeln!(out, "### `GET /healthz`\n\nAnswers 200 when the copy is ready, within 10 seconds of its start.\n")?;
+    }
     for route in &exercise.endpoints {
         write_route(out, route)?;
     }

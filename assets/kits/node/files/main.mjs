@@ -34,18 +34,20 @@ async function healthz() {
 
 {{handlers}}
 
+// Every function gets the request (request.headers, request.query, request.body) and the parts of the path.
 const ROUTES = [
   ['GET', /^\/healthz$/, healthz],
 {{routes}}
 ];
 
 async function answer(request) {
-  const path = request.url.split('?')[0];
+  const { pathname, searchParams } = new URL(request.url, 'http://localhost');
+  request.query = searchParams;
   for (const [method, pattern, handler] of ROUTES) {
-    const match = method === request.method && path.match(pattern);
+    const match = method === request.method && pathname.match(pattern);
     if (match) return handler({ ...match.groups, request });
   }
-  return [404, { error: `nothing at ${request.method} ${path}` }];
+  return [404, { error: `nothing at ${request.method} ${pathname}` }];
 }
 
 createServer(async (request, response) => {

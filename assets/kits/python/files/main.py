@@ -9,7 +9,7 @@ import os
 import re
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 
@@ -35,7 +35,7 @@ def origin(method, path, body=None, headers=None):
         connection.close()
 
 
-def healthz():
+def healthz(request):
     """GET /healthz: this copy is ready when it can reach Redis."""
     return 200, {"ready": db.ping()}
 
@@ -43,6 +43,7 @@ def healthz():
 {{handlers}}
 
 
+# Every function gets the request (request.headers, request.query, request.body) and the parts of the path.
 ROUTES = [
     ("GET", re.compile(r"/healthz"), healthz),
 {{routes}}
@@ -55,13 +56,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_request(self):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = urlsplit(self.path).path
+        path, self.query = urlsplit(self.path).path, dict(parse_qsl(urlsplit(self.path).query))
         status, body = 404, {"error": f"nothing at {self.command} {path}"}
         for method, pattern, handler in ROUTES:
             match = pattern.fullmatch(path)
             if match and method == self.command:
                 try:
-                    status, body = handler(**match.groupdict())
+                    status, body = handler(self, **match.groupdict())
                 except Exception:
                     traceback.print_exc()  # cachelab shows what the program prints
                     status, body = 500, {"error": "see the traceback"}
