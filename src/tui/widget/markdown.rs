@@ -34,6 +34,8 @@ pub struct Document {
     pub lines: Vec<Line<'static>>,
     /// Everything that can have the focus, in order.
     pub spots: Vec<Spot>,
+    /// First line of each top-level block.
+    pub blocks: Vec<usize>,
     /// First line of each heading, with level and text.
     pub headings: Vec<(usize, u8, String)>,
 }
@@ -171,6 +173,9 @@ impl<'a> Composer<'a> {
 
     fn blocks(&mut self, blocks: &[Block]) {
         for (at, block) in blocks.iter().enumerate() {
+            if self.prefixes.is_empty() {
+                self.document.blocks.push(self.row());
+            }
             self.block(block);
             let tight = self.depth > 0 && !matches!(block, Block::Code { .. } | Block::Table { .. });
             if at + 1 < blocks.len() && !tight {

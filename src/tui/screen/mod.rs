@@ -1,0 +1,7 @@
+//! One file a screen: its state, what its keys do, how it is drawn.
+
+pub mod check;
+pub mod console;
+pub mod home;
+pub mod lab;
+pub mod lesson;
