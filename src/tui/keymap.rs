@@ -251,6 +251,11 @@ pub fn scopes(model: &Model) -> Vec<Scope> {
         };
         return vec![scope, Scope::Global];
     }
+    scopes_beneath(model)
+}
+
+/// Scopes as if no overlay lay on top: what the help is about.
+pub fn scopes_beneath(model: &Model) -> Vec<Scope> {
     if model.focus == Pane::Console {
         return vec![Scope::Console, Scope::Global];
     }
@@ -303,7 +308,7 @@ fn global(model: &Model) -> Vec<Binding> {
         all.push(bind(&[ch('q')], Action::Quit, leave, 7));
         all.push(bind(&[ch('?'), key(KeyCode::F(1))], Action::Help, "help", 8));
     }
-    if model.overlays.is_empty() && !console {
+    if !console {
         all.push(bind(&[ch(':')], Action::Console, "console", 5));
         all.push(bind(&[ESC, ch('['), with(KeyCode::Left, KeyModifiers::ALT), BACKSPACE], Action::Back, "the place before", 0));
         all.push(bind(&[ch(']'), with(KeyCode::Right, KeyModifiers::ALT)], Action::Forward, "the place after", 0));

@@ -24,6 +24,8 @@ pub enum Message {
     Paste(String),
     /// The terminal has another size.
     Resize(u16, u16),
+    /// We were stopped and go on: the terminal may have been anything in between.
+    Continued,
     /// A signal asks us to end.
     Terminate,
     /// The first frame is on the screen: now there is time for the rest.

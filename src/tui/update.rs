@@ -32,6 +32,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             resized(model);
             Vec::new()
         }
+        Message::Continued => vec![Effect::Redraw],
         Message::Terminate => quit(model),
         Message::FirstFrame => ensure_server(model).into_iter().collect(),
         other => reply(model, other),

@@ -29,7 +29,7 @@ use crate::{
 /// Lines kept for scrolling back.
 const KEPT: usize = 10_000;
 /// Lines of a long reply that one request for more brings.
-const PAGE: usize = 1_000;
+pub const PAGE: usize = 1_000;
 /// Rows of the menu of candidates.
 const MENU: usize = 8;
 
@@ -388,10 +388,6 @@ pub fn scroll(model: &mut Model, rows: isize) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Rows of a reply that one page asks for.
-pub const fn page() -> usize {
-    PAGE
-}
 
 /// Draws it.
 pub fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) {

@@ -1,0 +1,443 @@
+//! The only part that touches the world: performs effects, brings replies.
+//!
+//! Owns: the server, the console's session, running labs and checks, the writer of progress. Must not
+//! know: the model. One task per [`Key`]: a newer effect ends the older one, and what the older one
+//! still sends carries an old generation and is dropped here.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Options, World,
+    effect::{Effect, Key},
+    message::{Assist, Message},
+    terminal,
+    widget::{highlight::highlight, markdown::code_key},
+};
+use crate::{
+    check::{self, CheckOptions},
+    console::{BlockOutcome, Session, SessionOptions},
+    course::{UnitId, lesson::RedisBlock},
+    lab::{self, LabCommand, LabEvent, RunOptions},
+    progress::Change,
+    server::{self, Endpoint, Progress, Server},
+};
+
+/// What runs gets this long to end by itself when we leave.
+const GRACE: Duration = Duration::from_secs(4);
+/// Scrolling has come to rest.
+const REST: Duration = Duration::from_millis(400);
+
+/// A reply on its way, with the generation of the effect that asked for it.
+type Envelope = (Key, u64, Message);
+
+/// What became of the server.
+#[derive(Debug, Clone, Default)]
+enum Slot {
+    #[default]
+    Waiting,
+    Ready(Endpoint, server::Control),
+    Failed(String),
+}
+
+/// The world as it is.
+#[derive(Debug)]
+pub(super) struct Runtime {
+    options: Options,
+    sender: mpsc::Sender<Envelope>,
+    receiver: mpsc::Receiver<Envelope>,
+    /// Replies that needed no waiting.
+    ready: std::collections::VecDeque<Message>,
+    running: HashMap<Key, (u64, CancellationToken)>,
+    generation: u64,
+    tasks: TaskTracker,
+    slot: watch::Sender<Slot>,
+    server: Arc<Mutex<Option<Server>>>,
+    session: watch::Sender<Option<Session>>,
+    lab: Option<mpsc::Sender<LabCommand>>,
+    changes: Option<std::sync::mpsc::Sender<(UnitId, Change)>>,
+    recorder: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Runtime {
+    pub(super) fn new(options: &Options) -> Self {
+        let (sender, receiver) = mpsc::channel(1024);
+        let (changes, recorder) = recorder(options, sender.clone());
+        Self {
+            options: options.clone(),
+            sender,
+            receiver,
+            ready: std::collections::VecDeque::new(),
+            running: HashMap::new(),
+            generation: 0,
+            tasks: TaskTracker::new(),
+            slot: watch::Sender::default(),
+            server: Arc::default(),
+            session: watch::Sender::default(),
+            lab: None,
+            changes: Some(changes),
+            recorder,
+        }
+    }
+
+    /// Begins a new generation under a key and ends the former.
+    fn begin(&mut self, key: Key) -> Reply {
+        self.generation += 1;
+        let cancel = CancellationToken::new();
+        if let Some((_, former)) = self.running.insert(key, (self.generation, cancel.clone())) {
+            former.cancel();
+        }
+        Reply { sender: self.sender.clone(), key, generation: self.generation, cancel }
+    }
+
+    /// A reply of the present generation; an older one is of no interest any more.
+    fn accept(&self, (key, generation, message): Envelope) -> Option<Message> {
+        let present = self.running.get(&key).map(|(present, _)| *present);
+        (key == Key::Immediate || present == Some(generation)).then_some(message)
+    }
+
+    fn start_server(&mut self) {
+        let reply = self.begin(Key::Server);
+        self.slot.send_replace(Slot::Waiting);
+        let (options, slot, server) = (self.options.server.clone(), self.slot.clone(), Arc::clone(&self.server));
+        self.tasks.spawn(async move {
+            let (told, mut progress) = mpsc::unbounded_channel();
+            let mut tell = move |step: Progress| drop(told.send(describe(&step)));
+            let mut start = std::pin::pin!(server::start(&options, &mut tell));
+            let started = loop {
+                tokio::select! {
+                    () = reply.cancel.cancelled() => return,
+                    Some(message) = progress.recv() => reply.send(message).await,
+                    started = &mut start => break started,
+                }
+            };
+            match started {
+                Ok(started) => {
+                    let what = started.endpoint().describe();
+                    slot.send_replace(Slot::Ready(started.endpoint().clone(), started.control()));
+                    let former = server.lock().unwrap_or_else(PoisonError::into_inner).replace(started);
+                    if let Some(former) = former {
+                        former.stop().await;
+                    }
+                    reply.send(Message::ServerReady(what)).await;
+                }
+                Err(error) => {
+                    let why = format!("{:#}", anyhow::Error::from(error));
+                    slot.send_replace(Slot::Failed(why.clone()));
+                    reply.send(Message::ServerFailed(why)).await;
+                }
+            }
+        });
+    }
+
+    fn open_console(&mut self) {
+        let Slot::Ready(endpoint, _) = self.slot.borrow().clone() else { return };
+        let reply = self.begin(Key::Console);
+        let history_file = self.options.store.path().parent().map(|folder| folder.join("console_history"));
+        let (session, mut events) = Session::open(endpoint, SessionOptions { history_file, ..SessionOptions::default() });
+        self.ready.push_back(Message::History(session.history()));
+        self.session.send_replace(Some(session));
+        self.tasks.spawn(async move {
+            while let Some(event) = reply.until_cancelled(events.recv()).await.flatten() {
+                reply.send(Message::Console(event)).await;
+            }
+        });
+    }
+
+    /// Asks the session at once: it knows the answer without waiting.
+    fn assist(&mut self, line: String, cursor: usize) {
+        if let Some(session) = self.session.borrow().as_ref() {
+            let (colours, hint) = (session.highlight(&line), session.hint(&line));
+            let (candidates, problems) = (session.complete(&line, cursor), session.problems(&line));
+            self.ready.push_back(Message::Assist(Assist { line, cursor, colours, hint, candidates, problems }));
+        }
+    }
+
+    fn with_session(&self, ask: impl FnOnce(&Session)) {
+        if let Some(session) = self.session.borrow().as_ref() {
+            ask(session);
+        }
+    }
+
+    fn run_block(&mut self, unit: UnitId, block: RedisBlock) {
+        let reply = self.begin(Key::Block);
+        let (slot, session) = (self.slot.subscribe(), self.session.subscribe());
+        self.tasks.spawn(async move {
+            let index = block.index;
+            if let Some(outcome) = reply.until_cancelled(block_outcome(slot, session, &block)).await {
+                reply.send(Message::BlockRan { unit, block: index, outcome }).await;
+            }
+        });
+    }
+
+    fn highlight(&mut self, blocks: Vec<(String, String)>) {
+        let reply = self.begin(Key::Highlight);
+        self.tasks.spawn_blocking(move || {
+            let done = blocks.iter().map(|(language, text)| (code_key(language, text), highlight(language, text)));
+            let _ = reply.sender.blocking_send((reply.key, reply.generation, Message::Highlighted(done.collect())));
+        });
+    }
+
+    fn start_lab(&mut self, unit: UnitId) {
+        let reply = self.begin(Key::Lab);
+        let (commands, asked) = mpsc::channel(64);
+        self.lab = Some(commands);
+        let slot = self.slot.subscribe();
+        let course = Arc::clone(&self.options.course);
+        self.tasks.spawn(async move {
+            run_lab(&course, &unit, slot, asked, &reply).await;
+            reply.send(Message::LabEnded).await;
+        });
+    }
+
+    fn start_check(&mut self, unit: &UnitId, folder: &std::path::Path, only: Vec<String>) {
+        let reply = self.begin(Key::Check);
+        let exercise = self.options.course.unit(unit).and_then(|unit| unit.lab.as_ref()?.exercise.as_ref());
+        let Some(exercise) = exercise else { return };
+        let mut run = check::start(unit, exercise, folder, check_options(&self.options.server, only));
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = reply.cancel.cancelled() => {
+                        run.cancel();
+                        while run.events.recv().await.is_some() {}
+                        return;
+                    }
+                    event = run.events.recv() => match event {
+                        Some(event) => reply.send(Message::Check(event)).await,
+                        None => break,
+                    }
+                }
+            }
+            reply.send(Message::CheckEnded).await;
+        });
+    }
+
+    fn remember(&mut self, unit: UnitId, block: usize) {
+        let reply = self.begin(Key::Place);
+        let changes = self.changes.clone();
+        self.tasks.spawn(async move {
+            if reply.until_cancelled(sleep(REST)).await.is_some()
+                && let Some(changes) = changes
+            {
+                let _ = changes.send((unit, Change::Here { block }));
+            }
+        });
+    }
+
+    fn cancel(&mut self, key: Key) {
+        if let Some((_, running)) = self.running.remove(&key) {
+            running.cancel();
+        }
+        let ended = match key {
+            Key::Lab => Some(Message::LabEnded),
+            Key::Check => Some(Message::CheckEnded),
+            _ => None,
+        };
+        self.ready.extend(ended);
+    }
+
+    /// Ends everything that was started and waits for it, but not for ever.
+    pub(super) async fn close(mut self) {
+        for (_, running) in self.running.values() {
+            running.cancel();
+        }
+        self.lab = None;
+        self.session.send_replace(None);
+        self.receiver.close();
+        self.tasks.close();
+        let _ = timeout(GRACE, self.tasks.wait()).await;
+        drop(self.changes.take());
+        let recorder = self.recorder.take();
+        let _ = timeout(GRACE, tokio::task::spawn_blocking(move || recorder.map(std::thread::JoinHandle::join))).await;
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(server) = server {
+            let _ = timeout(GRACE, server.stop()).await;
+        }
+    }
+}
+
+impl World for Runtime {
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::StartServer => self.start_server(),
+            Effect::OpenConsole => self.open_console(),
+            Effect::Submit(line) => self.with_session(|session| session.submit(&line)),
+            Effect::CancelCommand => self.with_session(|session| drop(session.cancel())),
+            Effect::ConfirmCommand(yes) => self.with_session(|session| session.confirm(yes)),
+            Effect::More(id) => self.with_session(|session| session.more(id, super::screen::console::PAGE)),
+            Effect::Assist { line, cursor } => self.assist(line, cursor),
+            Effect::RunBlock { unit, block } => self.run_block(unit, block),
+            Effect::Highlight(blocks) => self.highlight(blocks),
+            Effect::StartLab(unit) => self.start_lab(unit),
+            Effect::Lab(command) => {
+                if let Some(lab) = &self.lab {
+                    // Sixty-four commands behind, another one is of no use.
+                    let _ = lab.try_send(command);
+                }
+            }
+            Effect::StartCheck { unit, folder, only } => self.start_check(&unit, &folder, only),
+            Effect::Cancel(key) => self.cancel(key),
+            Effect::Record { unit, change } => {
+                if let Some(changes) = &self.changes {
+                    let _ = changes.send((unit, change));
+                }
+            }
+            Effect::Remember { unit, block } => self.remember(unit, block),
+            Effect::Suspend | Effect::Redraw | Effect::Quit => {}
+        }
+    }
+
+    async fn next(&mut self) -> Message {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return message;
+            }
+            // The runtime holds a sender itself, so the channel never ends.
+            let Some(envelope) = self.receiver.recv().await else { return std::future::pending().await };
+            if let Some(message) = self.accept(envelope) {
+                return message;
+            }
+        }
+    }
+
+    fn try_next(&mut self) -> Option<Message> {
+        if let Some(message) = self.ready.pop_front() {
+            return Some(message);
+        }
+        while let Ok(envelope) = self.receiver.try_recv() {
+            if let Some(message) = self.accept(envelope) {
+                return Some(message);
+            }
+        }
+        None
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        terminal::suspend()
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        terminal::enter()
+    }
+
+    fn broken(&self) -> bool {
+        terminal::panicked()
+    }
+}
+
+/// The way back to the update for one effect.
+struct Reply {
+    sender: mpsc::Sender<Envelope>,
+    key: Key,
+    generation: u64,
+    cancel: CancellationToken,
+}
+
+impl Reply {
+    async fn send(&self, message: Message) {
+        // Nobody listens any more only when we are leaving.
+        let _ = self.sender.send((self.key, self.generation, message)).await;
+    }
+
+    async fn until_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.cancel.run_until_cancelled(work).await
+    }
+}
+
+/// A thread that writes changes in order: each takes milliseconds of disk.
+fn recorder(
+    options: &Options,
+    replies: mpsc::Sender<Envelope>,
+) -> (std::sync::mpsc::Sender<(UnitId, Change)>, Option<std::thread::JoinHandle<()>>) {
+    let (sender, receiver) = std::sync::mpsc::channel::<(UnitId, Change)>();
+    let store = options.store.clone();
+    let write = move || {
+        for (unit, change) in receiver {
+            let message = match store.record(&unit, &change) {
+                Ok(progress) => Message::Progress(progress),
+                Err(error) => Message::ProgressFailed(error.to_string()),
+            };
+            let _ = replies.blocking_send((Key::Immediate, 0, message));
+        }
+    };
+    (sender, std::thread::Builder::new().name("progress".into()).spawn(write).ok())
+}
+
+/// What the ladder is doing, for the corner of the screen.
+fn describe(progress: &Progress) -> Message {
+    let (text, fraction) = match progress {
+        Progress::Trying(rung) => (format!("looking for a server: {rung}"), None),
+        Progress::Fetching { what, bytes, total } => {
+            (format!("fetching {what}"), total.filter(|total| *total > 0).map(|total| *bytes as f64 / total as f64))
+        }
+        Progress::Container { image } => (format!("starting {image}"), None),
+        Progress::Starting(what) => (format!("starting {what}"), None),
+    };
+    Message::ServerProgress { text, fraction }
+}
+
+/// Waits for a session (or for the news that there will be none) and runs the block on it.
+async fn block_outcome(
+    mut slot: watch::Receiver<Slot>,
+    mut sessions: watch::Receiver<Option<Session>>,
+    block: &RedisBlock,
+) -> BlockOutcome {
+    let none = |why: String| BlockOutcome { steps: Vec::new(), stopped: Some(why) };
+    match slot.wait_for(|slot| !matches!(slot, Slot::Waiting)).await.map(|slot| slot.clone()) {
+        Ok(Slot::Failed(why)) => return none(format!("there is no server: {why}")),
+        Ok(_) => {}
+        Err(_) => return none("cachelab is leaving".into()),
+    }
+    let session = sessions.wait_for(Option::is_some).await.ok().and_then(|session| session.clone());
+    match session {
+        Some(session) => session.run_block(block).await,
+        None => none("cachelab is leaving".into()),
+    }
+}
+
+/// Runs a lab to its end, or until it is cancelled; returns when everything it started is gone.
+async fn run_lab(
+    course: &crate::course::Course,
+    unit: &UnitId,
+    mut slot: watch::Receiver<Slot>,
+    mut asked: mpsc::Receiver<LabCommand>,
+    reply: &Reply,
+) {
+    let ready = reply.until_cancelled(slot.wait_for(|slot| !matches!(slot, Slot::Waiting))).await;
+    let slot = match ready {
+        Some(Ok(slot)) => slot.clone(),
+        _ => return,
+    };
+    let (endpoint, control) = match slot {
+        Slot::Ready(endpoint, control) => (endpoint, control),
+        Slot::Failed(why) => return reply.send(Message::Lab(LabEvent::Failed { text: why })).await,
+        Slot::Waiting => return,
+    };
+    let Some(experiment) = course.unit(unit).and_then(|unit| unit.lab.as_ref()?.experiment.as_ref()) else { return };
+    let mut run = lab::start(unit, experiment, endpoint, outage(control), RunOptions::default());
+    loop {
+        tokio::select! {
+            () = reply.cancel.cancelled() => {
+                let _ = run.commands.send(LabCommand::Stop).await;
+                while run.events.recv().await.is_some() {}
+                return;
+            }
+            Some(command) = asked.recv() => drop(run.commands.send(command).await),
+            event = run.events.recv() => match event {
+                Some(event) => reply.send(Message::Lab(event)).await,
+                None => return,
+            }
+        }
+    }
+}
