@@ -134,7 +134,17 @@ pub fn main() -> ExitCode {
 
 /// `cachelab` alone: the TUI, or the list where there is no terminal.
 fn bare(global: &Global) -> anyhow::Result<ExitCode> {
-    list::without_terminal(global)
+    if global.plain || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return list::without_terminal(global);
+    }
+    crate::tui::run(crate::tui::Options {
+        course: std::sync::Arc::new(common::course(global)?),
+        store: crate::progress::Store::default_location()?,
+        server: server::options(global)?,
+        start: None,
+        directory: std::env::current_dir().unwrap_or_default(),
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says what went wrong, and with which code to exit.

@@ -197,7 +197,7 @@ impl Scope {
 #[derive(Debug, Clone)]
 pub struct Binding {
     /// Any of these.
-    pub keys: Cow<'static, [Chord]>,
+    pub keys: Vec<Chord>,
     /// What they do.
     pub action: Action,
     /// In a word or two.
@@ -222,8 +222,8 @@ const fn with(code: KeyCode, modifiers: KeyModifiers) -> Chord {
     Chord { code, modifiers }
 }
 
-fn bind(keys: &'static [Chord], action: Action, label: &'static str, footer: u8) -> Binding {
-    Binding { keys: Cow::Borrowed(keys), action, label: Cow::Borrowed(label), footer }
+fn bind(keys: &[Chord], action: Action, label: &'static str, footer: u8) -> Binding {
+    Binding { keys: keys.to_vec(), action, label: Cow::Borrowed(label), footer }
 }
 
 const ESC: Chord = key(KeyCode::Esc);
@@ -278,7 +278,9 @@ pub fn bindings(scope: Scope, model: &Model) -> Vec<Binding> {
         Scope::Console => console(),
         Scope::Lab => super::screen::lab::bindings(model),
         Scope::Check => super::screen::check::bindings(model),
-        Scope::Help | Scope::Notice => scrolling(vec![bind(&[ESC, ch('q'), ENTER, ch('?')], Action::Close, "close", 9)]),
+        Scope::Help | Scope::Notice => {
+            scrolling(vec![bind(&[ESC, ch('q'), ENTER, ch('?')], Action::Close, "close", 9)])
+        }
         Scope::Confirm => vec![
             bind(&[ch('y'), ENTER], Action::Confirm, "yes", 9),
             bind(&[ch('n'), ESC, ch('q')], Action::Close, "no", 9),
@@ -310,7 +312,12 @@ fn global(model: &Model) -> Vec<Binding> {
     }
     if !console {
         all.push(bind(&[ch(':')], Action::Console, "console", 5));
-        all.push(bind(&[ESC, ch('['), with(KeyCode::Left, KeyModifiers::ALT), BACKSPACE], Action::Back, "the place before", 0));
+        all.push(bind(
+            &[ESC, ch('['), with(KeyCode::Left, KeyModifiers::ALT), BACKSPACE],
+            Action::Back,
+            "the place before",
+            0,
+        ));
         all.push(bind(&[ch(']'), with(KeyCode::Right, KeyModifiers::ALT)], Action::Forward, "the place after", 0));
     }
     all
@@ -355,7 +362,7 @@ fn question() -> Vec<Binding> {
     let mut all = vec![bind(&[ch('r')], Action::Again, "again", 2)];
     const DIGITS: [char; 9] = ['1', '2', '3', '4', '5', '6', '7', '8', '9'];
     all.extend(DIGITS.iter().enumerate().map(|(at, digit)| Binding {
-        keys: Cow::Owned(vec![ch(*digit)]),
+        keys: vec![ch(*digit)],
         action: Action::Pick(at),
         label: Cow::Owned(format!("pick choice {}", at + 1)),
         footer: 0,
@@ -369,9 +376,8 @@ fn console() -> Vec<Binding> {
         EndOfInput, Home, Left, Newer, Older, Right, ScrollDown, ScrollUp, Search, Submit, WordLeft, WordRight, Yank,
     };
     const CTRL: KeyModifiers = KeyModifiers::CONTROL;
-    let edit = |keys: &'static [Chord], edit: Edit, label: &'static str, footer: u8| {
-        bind(keys, Action::Edit(edit), label, footer)
-    };
+    let edit =
+        |keys: &[Chord], edit: Edit, label: &'static str, footer: u8| bind(keys, Action::Edit(edit), label, footer);
     vec![
         edit(&[ENTER], Submit, "send", 7),
         edit(&[TAB], Complete, "complete", 6),
@@ -423,10 +429,8 @@ impl Chord {
             KeyCode::Delete => "Del".to_owned(),
             other => format!("{other}"),
         };
-        let prefix = match (
-            self.modifiers.contains(KeyModifiers::CONTROL),
-            self.modifiers.contains(KeyModifiers::ALT),
-        ) {
+        let prefix = match (self.modifiers.contains(KeyModifiers::CONTROL), self.modifiers.contains(KeyModifiers::ALT))
+        {
             (true, _) => "Ctrl-",
             (_, true) => "Alt-",
             _ => "",
@@ -437,15 +441,15 @@ impl Chord {
 
 /// Binds one key that is only known at run time (the fault keys of a lab).
 pub fn dynamic(c: char, action: Action, label: &str, footer: u8) -> Binding {
-    Binding { keys: Cow::Owned(vec![ch(c)]), action, label: Cow::Owned(label.to_owned()), footer }
+    Binding { keys: vec![ch(c)], action, label: Cow::Owned(label.to_owned()), footer }
 }
 
 /// Binds plain characters.
 pub fn chars(keys: &[char], action: Action, label: &'static str, footer: u8) -> Binding {
-    Binding { keys: Cow::Owned(keys.iter().map(|c| ch(*c)).collect()), action, label: Cow::Borrowed(label), footer }
+    Binding { keys: keys.iter().map(|c| ch(*c)).collect(), action, label: Cow::Borrowed(label), footer }
 }
 
 /// Binds named keys.
 pub fn named(keys: &[KeyCode], action: Action, label: &'static str, footer: u8) -> Binding {
-    Binding { keys: Cow::Owned(keys.iter().map(|code| key(*code)).collect()), action, label: Cow::Borrowed(label), footer }
+    Binding { keys: keys.iter().map(|code| key(*code)).collect(), action, label: Cow::Borrowed(label), footer }
 }

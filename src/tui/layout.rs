@@ -59,5 +59,5 @@ pub fn panes(model: &Model) -> Panes {
 
 /// Columns for a lesson's text in a pane: without gutter and scrollbar, and not too wide to read.
 pub fn text_width(main: Rect) -> u16 {
-    main.width.saturating_sub(GUTTER + 1).min(MEASURE)
+    main.width.saturating_sub(GUTTER + 2).min(MEASURE)
 }

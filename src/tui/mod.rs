@@ -28,20 +28,23 @@ pub mod update;
 pub mod view;
 pub mod widget;
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use crossterm::event::{Event, EventStream, MouseEventKind};
 use futures_util::{Stream, StreamExt};
 use ratatui::{Terminal, backend::Backend};
-use tokio::{signal::unix::{SignalKind, signal}, time::Instant};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
-use self::{effect::Effect, message::Message, model::{Model, Route}, theme::Theme};
+use self::{
+    effect::Effect,
+    message::Message,
+    model::{Model, Route},
+    theme::Theme,
+};
 use crate::{
     course::{Course, UnitId},
     progress::Store,
@@ -171,7 +174,9 @@ where
             message = world.next() => pending.push(message),
             () = tokio::time::sleep_until(last + FRAME), if dirty => {}
         }
-        while pending.len() < BURST && let Some(message) = world.try_next() {
+        while pending.len() < BURST
+            && let Some(message) = world.try_next()
+        {
             pending.push(message);
         }
     }
@@ -188,7 +193,8 @@ where
 
 /// A message that can change what is on the screen.
 fn shows(message: &Message) -> bool {
-    let idle = |kind: MouseEventKind| matches!(kind, MouseEventKind::Moved | MouseEventKind::Up(_) | MouseEventKind::Drag(_));
+    let idle =
+        |kind: MouseEventKind| matches!(kind, MouseEventKind::Moved | MouseEventKind::Up(_) | MouseEventKind::Drag(_));
     !matches!(message, Message::Mouse(event) if idle(event.kind))
 }
 

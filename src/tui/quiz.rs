@@ -47,7 +47,8 @@ pub fn shown(quiz: &Quiz) -> Vec<usize> {
     if let QuizKind::Ordering(choices) = &quiz.kind {
         order.sort_by_key(|at| {
             let mut hasher = DefaultHasher::new();
-            (&quiz.id, &choices[*at].text.iter().map(|inline| inline.text.as_str()).collect::<String>()).hash(&mut hasher);
+            (&quiz.id, &choices[*at].text.iter().map(|inline| inline.text.as_str()).collect::<String>())
+                .hash(&mut hasher);
             hasher.finish()
         });
         if order.is_sorted() {
@@ -112,10 +113,18 @@ impl Answer {
             (None, ..) => Mark::Off,
             (Some(_), None, _) => Mark::On,
             (Some(at), Some(_), QuizKind::Ordering(_)) => {
-                if at == choice { Mark::Right } else { Mark::Wrong }
+                if at == choice {
+                    Mark::Right
+                } else {
+                    Mark::Wrong
+                }
             }
             (Some(_), Some(_), _) => {
-                if choices(quiz)[choice].correct { Mark::Right } else { Mark::Wrong }
+                if choices(quiz)[choice].correct {
+                    Mark::Right
+                } else {
+                    Mark::Wrong
+                }
             }
         }
     }
@@ -188,7 +197,9 @@ mod tests {
     #[test]
     fn numbers_have_a_tolerance() {
         let quiz = quiz(|_| QuizKind::Numeric { answer: 200.0, tolerance: 0.05, unit: "ms".into() });
-        for (typed, judged) in [("209", Some(true)), ("211", Some(false)), ("2e2", Some(true)), ("x", None), ("inf", None)] {
+        for (typed, judged) in
+            [("209", Some(true)), ("211", Some(false)), ("2e2", Some(true)), ("x", None), ("inf", None)]
+        {
             let mut answer = Answer { input: typed.into(), ..Answer::default() };
             answer.judge(&quiz);
             assert_eq!(answer.judged, judged, "{typed}");

@@ -144,7 +144,8 @@ impl Runtime {
         let Slot::Ready(endpoint, _) = self.slot.borrow().clone() else { return };
         let reply = self.begin(Key::Console);
         let history_file = self.options.store.path().parent().map(|folder| folder.join("console_history"));
-        let (session, mut events) = Session::open(endpoint, SessionOptions { history_file, ..SessionOptions::default() });
+        let (session, mut events) =
+            Session::open(endpoint, SessionOptions { history_file, ..SessionOptions::default() });
         self.ready.push_back(Message::History(session.history()));
         self.session.send_replace(Some(session));
         self.tasks.spawn(async move {
@@ -204,7 +205,7 @@ impl Runtime {
         let reply = self.begin(Key::Check);
         let exercise = self.options.course.unit(unit).and_then(|unit| unit.lab.as_ref()?.exercise.as_ref());
         let Some(exercise) = exercise else { return };
-        let mut run = check::start(unit, exercise, folder, check_options(&self.options.server, only));
+        let mut run = check::start(unit, exercise, folder, CheckOptions { only, ..CheckOptions::default() });
         self.tasks.spawn(async move {
             loop {
                 tokio::select! {
@@ -273,7 +274,9 @@ impl World for Runtime {
             Effect::StartServer => self.start_server(),
             Effect::OpenConsole => self.open_console(),
             Effect::Submit(line) => self.with_session(|session| session.submit(&line)),
-            Effect::CancelCommand => self.with_session(|session| drop(session.cancel())),
+            Effect::CancelCommand => self.with_session(|session| {
+                session.cancel();
+            }),
             Effect::ConfirmCommand(yes) => self.with_session(|session| session.confirm(yes)),
             Effect::More(id) => self.with_session(|session| session.more(id, super::screen::console::PAGE)),
             Effect::Assist { line, cursor } => self.assist(line, cursor),
@@ -414,18 +417,18 @@ async fn run_lab(
     mut asked: mpsc::Receiver<LabCommand>,
     reply: &Reply,
 ) {
-    let ready = reply.until_cancelled(slot.wait_for(|slot| !matches!(slot, Slot::Waiting))).await;
-    let slot = match ready {
-        Some(Ok(slot)) => slot.clone(),
-        _ => return,
-    };
+    let settled = async { slot.wait_for(|slot| !matches!(slot, Slot::Waiting)).await.map(|slot| slot.clone()) };
+    let Some(Ok(slot)) = reply.until_cancelled(settled).await else { return };
     let (endpoint, control) = match slot {
-        Slot::Ready(endpoint, control) => (endpoint, control),
+        Slot::Ready(endpoint, control) => {
+            let ours = endpoint.is_private().then_some(control);
+            (endpoint, ours)
+        }
         Slot::Failed(why) => return reply.send(Message::Lab(LabEvent::Failed { text: why })).await,
         Slot::Waiting => return,
     };
     let Some(experiment) = course.unit(unit).and_then(|unit| unit.lab.as_ref()?.experiment.as_ref()) else { return };
-    let mut run = lab::start(unit, experiment, endpoint, outage(control), RunOptions::default());
+    let mut run = lab::start(unit, experiment, endpoint, control, RunOptions::default());
     loop {
         tokio::select! {
             () = reply.cancel.cancelled() => {

@@ -136,8 +136,11 @@ impl Theme {
 
     /// The marker of the n-th variant, told apart without colour.
     pub fn marker(self, series: usize) -> &'static str {
-        let set: &[&str] =
-            if self.ascii { &["A", "B", "C", "D", "E", "F", "G", "H"] } else { &["●", "▲", "■", "◆", "▼", "✚", "○", "△"] };
+        let set: &[&str] = if self.ascii {
+            &["A", "B", "C", "D", "E", "F", "G", "H"]
+        } else {
+            &["●", "▲", "■", "◆", "▼", "✚", "○", "△"]
+        };
         set[series % set.len()]
     }
 }
@@ -222,8 +225,7 @@ fn indexed(role: Role, palette: &Palette) -> Style {
 }
 
 fn sixteen(role: Role) -> Style {
-    const SERIES: [Color; 6] =
-        [Color::Cyan, Color::Yellow, Color::Green, Color::Red, Color::Magenta, Color::Blue];
+    const SERIES: [Color; 6] = [Color::Cyan, Color::Yellow, Color::Green, Color::Red, Color::Magenta, Color::Blue];
     let fg = |colour: Color| Style::new().fg(colour);
     match role {
         Role::Text => Style::new(),

@@ -15,7 +15,10 @@ use super::{
     theme::Role,
     widget::markdown::SpotKind,
 };
-use crate::{course::UnitId, progress::Change};
+use crate::{
+    course::UnitId,
+    progress::{self, Change},
+};
 
 /// Lines per turn of the mouse wheel.
 const WHEEL: usize = 3;
@@ -210,10 +213,9 @@ fn ask_quit(model: &mut Model) -> Vec<Effect> {
 
 /// Leaves, with the place written down.
 fn quit(model: &mut Model) -> Vec<Effect> {
-    let place = model.reader().map(|reader| Effect::Record {
-        unit: reader.unit.clone(),
-        change: Change::Here { block: reader.top_block() },
-    });
+    let place = model
+        .reader()
+        .map(|reader| Effect::Record { unit: reader.unit.clone(), change: Change::Here { block: reader.top_block() } });
     place.into_iter().chain([Effect::Quit]).collect()
 }
 
@@ -298,9 +300,9 @@ fn act_home(model: &mut Model, action: &Action) -> Vec<Effect> {
     match action {
         Action::Open => return model.unit().cloned().map_or_else(Vec::new, |unit| go(model, Route::Lesson(unit))),
         Action::NextUnit => {
-            let next = home::next(&model.course, &model.progress);
+            let next = progress::next(&model.course, &model.progress);
             model.home.pending = false;
-            if let Some(at) = next.and_then(|(id, _)| model.course.units().position(|unit| unit.id == id)) {
+            if let Some(at) = next.and_then(|next| model.course.units().position(|unit| unit.id == next.unit)) {
                 home::Home::select(model, at, height);
             }
         }
@@ -365,9 +367,7 @@ fn open_focused(model: &mut Model, height: usize) -> Vec<Effect> {
             effects.extend(lesson::run_block(model, index));
             effects
         }
-        SpotKind::Quiz(_) | SpotKind::Predict(_) => {
-            lesson::answer(model, lesson::Input::Enter).unwrap_or_default()
-        }
+        SpotKind::Quiz(_) | SpotKind::Predict(_) => lesson::answer(model, lesson::Input::Enter).unwrap_or_default(),
         SpotKind::Lab(unit) => go(model, Route::Lab(unit)),
         SpotKind::Link(_, target) => follow(model, &target),
     }

@@ -98,7 +98,7 @@ fn entries(model: &Model, width: u16) -> Vec<(u16, u16, Binding)> {
         .filter(|binding| binding.footer > 0)
         .collect();
     let size = |binding: &Binding| (text::width(&shown(model, binding)) + text::width(&binding.label) + 3) as u16;
-    while all.iter().map(size).sum::<u16>() > width + 2 {
+    while all.iter().map(size).sum::<u16>() > width {
         // The last of the least important gives way.
         let Some(least) = all.iter().map(|binding| binding.footer).min() else { break };
         let Some(at) = all.iter().rposition(|binding| binding.footer == least) else { break };

@@ -1,10 +1,6 @@
 //! A question to be answered with yes or no.
 
-use ratatui::{
-    Frame,
-    style::Style,
-    text::Line,
-};
+use ratatui::{Frame, style::Style, text::Line};
 
 use super::{boxed, text_width};
 use crate::tui::{

@@ -42,7 +42,10 @@ pub fn lines(model: &Model) -> Vec<Line<'static>> {
             ]));
         }
         if scope == Scope::Lesson || scope == Scope::Home {
-            lines.push(Line::styled("  mouse: wheel scrolls, a click selects, a second click opens", theme.style(Role::Dim)));
+            lines.push(Line::styled(
+                "  mouse: wheel scrolls, a click selects, a second click opens",
+                theme.style(Role::Dim),
+            ));
         }
     }
     lines

@@ -22,18 +22,16 @@ pub fn boxed(frame: &mut Frame<'_>, theme: Theme, title: &str, lines: &[Line<'st
     let widest = lines.iter().map(Line::width).max().unwrap_or(0).max(title.len() + 4) as u16;
     let width = (widest + 5).min(area.width);
     let height = (lines.len() as u16 + 2).min(area.height);
-    let outer = Rect {
-        x: (area.width - width) / 2,
-        y: (area.height - height) / 2,
-        width,
-        height,
-    };
+    let outer = Rect { x: (area.width - width) / 2, y: (area.height - height) / 2, width, height };
     frame.render_widget(Clear, outer);
     let inner = frame_of(frame, outer, theme, title);
     let last = lines.len().saturating_sub(usize::from(inner.height));
     let scroll = scroll.min(last);
     for (at, line) in lines.iter().skip(scroll).take(usize::from(inner.height)).enumerate() {
-        frame.render_widget(line, Rect { y: inner.y + at as u16, height: 1, width: inner.width.saturating_sub(1), ..inner });
+        frame.render_widget(
+            line,
+            Rect { y: inner.y + at as u16, height: 1, width: inner.width.saturating_sub(1), ..inner },
+        );
     }
     scrollbar(frame, inner, scroll, lines.len(), theme);
 }

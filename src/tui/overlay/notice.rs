@@ -1,10 +1,6 @@
 //! A message to be read: an error in full, an explanation.
 
-use ratatui::{
-    Frame,
-    style::Style,
-    text::Line,
-};
+use ratatui::{Frame, style::Style, text::Line};
 
 use super::{boxed, text_width};
 use crate::tui::{

@@ -1,10 +1,18 @@
 //! The check screen.
 
-use ratatui::{Frame, layout::{Position, Rect}, text::Line};
+use ratatui::{
+    Frame,
+    layout::{Position, Rect},
+    text::Line,
+};
 
 use crate::{
     course::UnitId,
-    tui::{effect::Effect, keymap::{self, Action, Binding}, model::Model},
+    tui::{
+        effect::Effect,
+        keymap::{self, Action, Binding},
+        model::Model,
+    },
 };
 
 /// The state of one check.

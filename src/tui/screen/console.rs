@@ -388,7 +388,6 @@ pub fn scroll(model: &mut Model, rows: isize) -> Vec<Effect> {
     Vec::new()
 }
 
-
 /// Draws it.
 pub fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     if area.width < 4 || area.height < 2 {

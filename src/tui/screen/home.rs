@@ -12,7 +12,7 @@ use ratatui::{
 
 use crate::{
     course::{Block, Course, Unit, UnitId},
-    progress::Progress,
+    progress::{Progress, State, Step, next, state},
     tui::{
         model::Model,
         text,
@@ -44,7 +44,7 @@ impl Home {
     /// Selects what is next.
     pub fn new(course: &Course, progress: &Progress) -> Self {
         let next = next(course, progress);
-        let at = next.and_then(|(id, _)| course.units().position(|unit| unit.id == id)).unwrap_or(0);
+        let at = next.and_then(|next| course.units().position(|unit| unit.id == next.unit)).unwrap_or(0);
         Self { at, ..Self::default() }
     }
 
@@ -81,8 +81,8 @@ impl Home {
 
 /// Ids shown, in order.
 fn units(model: &Model, pending: bool) -> Vec<&UnitId> {
-    let finished = |unit: &&Unit| !(pending && step(unit, &model.progress).is_none());
-    model.course.units().filter(finished).map(|unit| &unit.id).collect()
+    let wanted = |unit: &&Unit| !pending || state(unit, model.progress.unit(&unit.id)) != State::Done;
+    model.course.units().filter(wanted).map(|unit| &unit.id).collect()
 }
 
 /// Rows of the list.
@@ -90,8 +90,12 @@ pub fn items(model: &Model) -> Vec<Item> {
     let shown = units(model, model.home.pending);
     let mut items = Vec::new();
     for (at, week) in model.course.weeks.iter().enumerate() {
-        let units: Vec<Item> =
-            week.units.iter().filter(|unit| shown.contains(&&unit.id)).map(|unit| Item::Unit(unit.id.clone())).collect();
+        let units: Vec<Item> = week
+            .units
+            .iter()
+            .filter(|unit| shown.contains(&&unit.id))
+            .map(|unit| Item::Unit(unit.id.clone()))
+            .collect();
         if !units.is_empty() || !model.home.pending {
             items.push(Item::Week(at));
             items.extend(units);
@@ -103,50 +107,6 @@ pub fn items(model: &Model) -> Vec<Item> {
 /// Row of the n-th unit.
 fn row_of(items: &[Item], at: usize) -> usize {
     items.iter().enumerate().filter(|(_, item)| matches!(item, Item::Unit(_))).nth(at).map_or(0, |(row, _)| row)
-}
-
-/// What is left to do in a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Read the lesson.
-    Read,
-    /// Run the lab.
-    Lab,
-    /// Pass the exercise.
-    Exercise,
-}
-
-/// The next thing to do in a unit; `None`: it is finished.
-pub fn step(unit: &Unit, progress: &Progress) -> Option<Step> {
-    let done = progress.unit(&unit.id);
-    let lab = unit.lab.as_ref();
-    if done.read.is_none() {
-        Some(Step::Read)
-    } else if lab.is_some_and(|lab| lab.experiment.is_some()) && done.lab.runs == 0 {
-        Some(Step::Lab)
-    } else if lab.is_some_and(|lab| lab.exercise.is_some()) && !done.exercise.passing {
-        Some(Step::Exercise)
-    } else {
-        None
-    }
-}
-
-/// What to do next in the course, and why.
-pub fn next(course: &Course, progress: &Progress) -> Option<(UnitId, String)> {
-    let here = progress.here.as_ref().and_then(|place| course.unit(&place.unit));
-    let open = |unit: &&Unit| step(unit, progress).is_some();
-    let unit = here.filter(open).or_else(|| course.units().find(open))?;
-    let done = progress.unit(&unit.id);
-    let why = match step(unit, progress)? {
-        Step::Read if done.opened.is_some() => "you began its lesson",
-        Step::Read if progress.units.is_empty() => "it is where the course begins",
-        Step::Read => "it comes next in the course",
-        Step::Lab => "you read its lesson, and its lab shows what it claims",
-        Step::Exercise if done.exercise.passed.is_some() => "its exercise passed once and no longer does",
-        Step::Exercise if done.exercise.attempts > 0 => "its exercise is begun and does not pass yet",
-        Step::Exercise => "you know its lesson; now build it yourself",
-    };
-    Some((unit.id.clone(), why.to_owned()))
 }
 
 fn list_height(model: &Model) -> u16 {
@@ -205,11 +165,18 @@ pub fn view(model: &Model, frame: &mut Frame<'_>, main: Rect) {
 fn next_line(model: &Model) -> Vec<Span<'static>> {
     let theme = model.theme;
     match next(&model.course, &model.progress) {
-        Some((id, why)) => vec![
-            Span::styled("next: ", theme.style(Role::Dim)),
-            Span::styled(id.to_string(), theme.style(Role::Focus)),
-            Span::styled(format!(" because {why}"), theme.style(Role::Dim)),
-        ],
+        Some(next) => {
+            let what = match next.step {
+                Step::Read => "read",
+                Step::Lab => "run the lab of",
+                Step::Exercise => "build",
+            };
+            vec![
+                Span::styled(format!("next: {what} "), theme.style(Role::Dim)),
+                Span::styled(next.unit.to_string(), theme.style(Role::Focus)),
+                Span::styled(format!(", because {}", next.why), theme.style(Role::Dim)),
+            ]
+        }
         None => vec![Span::styled("all units are finished", theme.style(Role::Good))],
     }
 }

@@ -12,7 +12,10 @@ use ratatui::{
 };
 
 use crate::{
-    course::{Block, Course, UnitId, lesson::{Predict, Quiz}},
+    course::{
+        Block, Course, UnitId,
+        lesson::{Predict, Quiz},
+    },
     progress::{Change, UnitProgress},
     tui::{
         effect::Effect,
@@ -304,7 +307,12 @@ pub fn run_block(model: &mut Model, index: usize) -> Vec<Effect> {
 }
 
 /// What came of a run.
-pub fn block_ran(model: &mut Model, unit: &UnitId, index: usize, outcome: &crate::console::BlockOutcome) -> Vec<Effect> {
+pub fn block_ran(
+    model: &mut Model,
+    unit: &UnitId,
+    index: usize,
+    outcome: &crate::console::BlockOutcome,
+) -> Vec<Effect> {
     model.running.block = None;
     let lesson = model.lesson(unit).cloned();
     let steps = lesson.iter().flat_map(|lesson| &lesson.blocks).find_map(|block| match block {
@@ -314,7 +322,9 @@ pub fn block_ran(model: &mut Model, unit: &UnitId, index: usize, outcome: &crate
     let Some(steps) = steps else { return Vec::new() };
     let states = steps.iter().enumerate().map(|(at, step)| match outcome.steps.get(at) {
         None => StepState::Waiting,
-        Some(came) if !came.matched => StepState::Differs(came.reply.iter().map(crate::console::ReplyLine::text).collect()),
+        Some(came) if !came.matched => {
+            StepState::Differs(came.reply.iter().map(crate::console::ReplyLine::text).collect())
+        }
         Some(_) if step.expected.is_empty() => StepState::Ran,
         Some(_) => StepState::Matched,
     });
@@ -336,11 +346,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>, main: Rect) {
     let Some(reader) = model.reader() else { return };
     let theme = model.theme;
     let height = usize::from(main.height);
-    let text = Rect {
-        x: main.x + GUTTER.min(main.width),
-        width: main.width.saturating_sub(GUTTER + 1),
-        ..main
-    };
+    let text = Rect { x: main.x + GUTTER.min(main.width), width: main.width.saturating_sub(GUTTER + 1), ..main };
     for (at, line) in reader.document.lines.iter().skip(reader.scroll).take(height).enumerate() {
         frame.render_widget(line, Rect { y: main.y + at as u16, height: 1, ..text });
     }
@@ -365,7 +371,8 @@ fn mark_focus(frame: &mut Frame<'_>, reader: &Reader, spot: &Spot, main: Rect, t
     if let SpotKind::Link(..) = spot.kind {
         for (row, columns) in &spot.cells {
             if let Some(y) = on_screen(*row) {
-                let area = Rect { x: main.x + GUTTER + columns.start, y, width: columns.end - columns.start, height: 1 };
+                let area =
+                    Rect { x: main.x + GUTTER + columns.start, y, width: columns.end - columns.start, height: 1 };
                 frame.buffer_mut().set_style(area.intersection(main), style.add_modifier(Modifier::REVERSED));
             }
         }

@@ -4,10 +4,7 @@
 
 use std::collections::HashMap;
 
-use ratatui::{
-    style::Style,
-    text::Span,
-};
+use ratatui::{style::Style, text::Span};
 
 use super::{
     markdown::{Composer, Spot, SpotKind},
@@ -185,9 +182,11 @@ fn choices(composer: &mut Composer<'_>, quiz: &Quiz, answer: &Answer) -> Vec<(us
         let sign = match (mark, &quiz.kind) {
             (Mark::Right, _) => glyphs.tick.to_owned(),
             (Mark::Wrong, _) => glyphs.cross.to_owned(),
-            (_, QuizKind::Ordering(_)) => {
-                answer.picked.iter().position(|at| *at == choice).map_or_else(|| glyphs.dot.into(), |at| format!("#{}", at + 1))
-            }
+            (_, QuizKind::Ordering(_)) => answer
+                .picked
+                .iter()
+                .position(|at| *at == choice)
+                .map_or_else(|| glyphs.dot.into(), |at| format!("#{}", at + 1)),
             (mark, QuizKind::Multiple(_)) => glyphs.check[usize::from(mark == Mark::On)].to_owned(),
             (mark, _) => glyphs.radio[usize::from(mark == Mark::On)].to_owned(),
         };
@@ -225,7 +224,8 @@ fn feedback(composer: &mut Composer<'_>, quiz: &Quiz, answer: &Answer) {
     if right {
         let good = composer.style(Role::Good);
         composer.paragraph(&quiz.explanation, good);
-    } else if matches!(quiz.kind, QuizKind::Multiple(_)) && !answer.picked.iter().any(|at| !quiz::choices(quiz)[*at].correct)
+    } else if matches!(quiz.kind, QuizKind::Multiple(_))
+        && !answer.picked.iter().any(|at| !quiz::choices(quiz)[*at].correct)
     {
         note(composer, "So far right, but one is missing.", Role::Warn);
     }

@@ -17,10 +17,7 @@ use super::{
     wrap::{Run, Wrapped, wrap},
 };
 use crate::{
-    course::{
-        Block, Inline, UnitId,
-        lesson::AlertKind,
-    },
+    course::{Block, Inline, UnitId, lesson::AlertKind},
     tui::{
         text,
         theme::{Role, Theme},
@@ -328,8 +325,9 @@ impl<'a> Composer<'a> {
         self.with_prefix(None, bar, |c| match known {
             Some(lines) => {
                 for line in lines {
-                    let spans =
-                        line.into_iter().map(|(role, piece)| Span::styled(text::clean(&piece).into_owned(), c.style(role)));
+                    let spans = line
+                        .into_iter()
+                        .map(|(role, piece)| Span::styled(text::clean(&piece).into_owned(), c.style(role)));
                     c.code_line(spans.collect());
                 }
             }

@@ -34,9 +34,8 @@ pub fn role(token: Token) -> Role {
 
 /// A reply's line.
 pub fn reply(line: &ReplyLine, theme: Theme) -> Line<'static> {
-    let span = |span: &crate::console::Span| {
-        Span::styled(text::clean(&span.text).into_owned(), theme.style(role(span.token)))
-    };
+    let span =
+        |span: &crate::console::Span| Span::styled(text::clean(&span.text).into_owned(), theme.style(role(span.token)));
     Line::from(line.spans.iter().map(span).collect::<Vec<_>>())
 }
 
