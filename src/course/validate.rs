@@ -9,6 +9,7 @@ use super::{
     Course, Exercise, Lesson, Unit, UnitId,
     lesson::{anchor, prose_words},
     load::File,
+    metric::metric,
     parser::{self, Parsed},
 };
 use crate::diagnostic::Diagnostic;
@@ -32,6 +33,23 @@ pub enum Severity {
     Error,
     /// Should be looked at.
     Warning,
+}
+
+/// Whether the unit's lab measures `variant.metric`, or `variant.phase.metric`.
+fn predicted(unit: &Unit, reference: &str) -> Result<(), (String, String)> {
+    let Some(experiment) = unit.lab.as_ref().and_then(|lab| lab.experiment.as_ref()) else {
+        return Err((format!("{} has no lab to predict", unit.id), "add [experiment] to its lab.toml".to_owned()));
+    };
+    let (variant, name) = reference.split_once('.').unwrap_or((reference, ""));
+    let variants: Vec<_> = experiment.variants.iter().map(|variant| variant.name.get_ref().as_str()).collect();
+    if !variants.contains(&variant) {
+        return Err((format!("the lab has no variant {variant:?}"), format!("it has {}", variants.join(", "))));
+    }
+    let in_phase = || name.split_once('.').and_then(|(_, name)| metric(name));
+    match metric(name).or_else(in_phase) {
+        Some(_) => Ok(()),
+        None => Err((format!("nothing measures {name:?}"), "the names are in course::metric::METRICS".to_owned())),
+    }
 }
 
 /// Everything wrong with a course that parsed.
@@ -128,6 +146,11 @@ impl Validator<'_> {
                 Some(_) => {}
             }
         }
+        for (reference, span) in &parsed.metrics {
+            if let Err((message, help)) = predicted(unit, reference) {
+                self.error(file, span.clone(), message, help);
+            }
+        }
         let words = prose_words(&unit.lesson.blocks);
         if !WORDS.contains(&words) {
             let message = format!("the lesson has {words} words");
@@ -181,6 +204,14 @@ impl Validator<'_> {
         let Some(lab) = &unit.lab else { return };
         if lab.experiment.is_none() && lab.exercise.is_none() {
             self.error(file, 0..0, "the lab has neither [experiment] nor [exercise]", "add one, or remove the file");
+        }
+        if let Some(experiment) = &lab.experiment {
+            for problem in experiment.problems() {
+                let mut diagnostic = file.mistake(problem.span, problem.message);
+                diagnostic.label = problem.label;
+                diagnostic.help = problem.help;
+                self.take([diagnostic]);
+            }
         }
         if let Some(exercise) = &lab.exercise {
             self.take(exercise.validate(Path::new(&file.path), &file.text));
