@@ -8,6 +8,7 @@
 //! may draw it as it is.
 
 mod event;
+pub mod format;
 mod session;
 
 pub use event::{

@@ -39,6 +39,13 @@ impl Frame {
         Node::parse(&self.raw)
     }
 
+    /// The value at a byte `offset` of the raw frame, and the offset of what follows it: for an
+    /// aggregate its first element. Walks a frame without holding a borrow between steps.
+    pub fn node_at(&self, offset: usize) -> (Node<'_>, usize) {
+        let (node, rest) = Node::read(self.raw.get(offset..).unwrap_or_default());
+        (node, self.raw.len() - rest.len())
+    }
+
     /// An owned tree whose strings share this frame's memory.
     pub fn value(&self) -> Value {
         Value::from_node(&self.node(), &self.raw)

@@ -114,8 +114,23 @@ impl<'a> Node<'a> {
     /// Reads the value at the start of `raw`, which a decoder has found whole. (Bytes that are no
     /// RESP become an inline command or a null: never a panic.)
     pub(super) fn parse(raw: &'a [u8]) -> Self {
-        let Some((&kind, _)) = raw.split_first() else { return Self::Null(NullKind::Resp3) };
+        Self::read(raw).0
+    }
+
+    /// The value at the start of `raw`, and what follows: for an aggregate its first element.
+    pub(super) fn read(raw: &'a [u8]) -> (Self, &'a [u8]) {
         let (line, rest) = split_line(raw);
+        let node = Self::parse_line(line, rest);
+        let scalar = match &node {
+            Self::Bulk(text) | Self::BulkError(text) => text.len() + 2,
+            Self::Verbatim { text, .. } => text.len() + 6,
+            _ => 0,
+        };
+        (node, rest.get(scalar..).unwrap_or_default())
+    }
+
+    fn parse_line(line: &'a [u8], rest: &'a [u8]) -> Self {
+        let Some(&kind) = line.first() else { return Self::Null(NullKind::Resp3) };
         let text = line.get(1..).unwrap_or_default();
         match kind {
             b'+' => Self::Simple(text),
