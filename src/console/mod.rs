@@ -9,6 +9,7 @@
 
 mod event;
 pub mod format;
+pub mod line;
 mod session;
 
 pub use event::{
