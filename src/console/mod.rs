@@ -7,10 +7,15 @@
 //! All text handed out is free of control characters (they are shown as escapes), so a front end
 //! may draw it as it is.
 
+mod client;
 mod event;
 pub mod format;
+pub mod grammar;
+pub mod help;
 pub mod line;
+mod link;
 mod session;
+mod state;
 
 pub use event::{
     BlockOutcome, Candidate, CandidateKind, CommandId, ConsoleEvent, Problem, Prompt, ReplyLine, Source, Span,
