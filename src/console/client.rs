@@ -5,7 +5,7 @@
 //! such streams get a connection of their own, so the prompt stays usable and Ctrl-C ends the stream
 //! alone. Must not know: lines, prompts, how replies look.
 
-use std::future::pending;
+use std::{collections::VecDeque, future::pending, task::Poll};
 
 use super::{
     line::Arguments,
@@ -59,18 +59,41 @@ pub(super) struct Client {
     main: Option<Link>,
     pubsub: Option<Link>,
     monitor: Option<Link>,
+    /// Frames found while looking whether the main connection lives.
+    early: VecDeque<Frame>,
 }
 
 impl Client {
     /// Not connected yet.
     pub fn new(endpoint: Endpoint, resp3: bool) -> Self {
         let state = State::new(endpoint.database, resp3);
-        Self { endpoint, state, main: None, pubsub: None, monitor: None }
+        Self { endpoint, state, main: None, pubsub: None, monitor: None, early: VecDeque::new() }
     }
 
     /// A link to the server exists.
     pub fn connected(&self) -> bool {
         self.main.is_some()
+    }
+
+    /// The main connection is there and not closed by the other side, as far as is known by now.
+    pub fn alive(&mut self) -> bool {
+        while let Some(link) = self.main.as_mut() {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let polled = std::pin::pin!(link.frame()).as_mut().poll(&mut context);
+            match polled {
+                Poll::Pending => return true,
+                Poll::Ready(Ok(frame)) => self.early.push_back(frame),
+                Poll::Ready(Err(_)) => self.main = None,
+            }
+        }
+        false
+    }
+
+    /// A connection of its own, as the same user in the same database, for questions beside the
+    /// user's commands: an open MULTI does not queue them.
+    pub async fn aside(&self) -> Result<Link, LinkError> {
+        let identity = Identity { resp3: false, ..self.identity() };
+        Ok(Link::open(&self.endpoint, &identity).await?.0)
     }
 
     /// How redis-cli names the server in its prompt.
@@ -93,6 +116,7 @@ impl Client {
     /// refused or lost, as sentences.
     pub async fn connect(&mut self) -> Result<Vec<String>, LinkError> {
         self.main = None;
+        self.early.clear();
         let (link, mut remarks) = Link::open(&self.endpoint, &self.identity()).await?;
         self.main = Some(link);
         remarks.extend(self.state.renewed(self.pubsub.is_some()));
@@ -153,6 +177,9 @@ impl Client {
     /// The next frame from any connection; waits for ever while there is none. A connection that
     /// failed is dropped before its error is given. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> (Route, Result<Frame, LinkError>) {
+        if let Some(frame) = self.early.pop_front() {
+            return (Route::Main, Ok(frame));
+        }
         let (route, result) = tokio::select! {
             result = frame(self.main.as_mut()) => (Route::Main, result),
             result = frame(self.pubsub.as_mut()) => (Route::PubSub, result),
@@ -194,6 +221,9 @@ impl Client {
         self.state.replied(&flight.arguments, frame);
         if is(&flight.arguments, 0, "reset") && frame.error().is_none() {
             self.end_streams();
+        }
+        if is(&flight.arguments, 0, "quit") {
+            self.main = None;
         }
         Answer::Reply
     }

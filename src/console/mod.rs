@@ -7,6 +7,7 @@
 //! All text handed out is free of control characters (they are shown as escapes), so a front end
 //! may draw it as it is.
 
+pub mod batch;
 mod client;
 mod event;
 pub mod format;
@@ -14,6 +15,8 @@ pub mod grammar;
 pub mod help;
 pub mod line;
 mod link;
+mod peek;
+mod push;
 mod session;
 mod state;
 
@@ -22,3 +25,17 @@ pub use event::{
     StepOutcome, Token, Unshown,
 };
 pub use session::{Session, SessionOptions};
+
+pub use link::LinkError;
+
+/// What the server itself says its commands are; `None` if it does not (before 7.0, or no permission).
+async fn live_docs(endpoint: &crate::server::Endpoint) -> Option<grammar::Docs> {
+    let identity = link::Identity {
+        username: endpoint.username.clone(),
+        password: endpoint.password.clone(),
+        ..link::Identity::default()
+    };
+    let (mut link, _) = link::Link::open(endpoint, &identity).await.ok()?;
+    let reply = link.call(&["COMMAND", "DOCS"]).await.ok()?;
+    grammar::Docs::from_reply(&reply.value())
+}

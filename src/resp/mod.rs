@@ -29,6 +29,13 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A frame of one value; `None` for what no decoder would take.
+    pub fn of_value(value: &Value) -> Option<Self> {
+        let mut decoder = Decoder::new();
+        decoder.feed(&encode_value(value));
+        decoder.next().ok().flatten()
+    }
+
     /// The bytes exactly as received, ready to be passed on.
     pub fn raw(&self) -> &Bytes {
         &self.raw
