@@ -55,8 +55,9 @@ pub fn without_terminal(global: &Global) -> Result<ExitCode> {
     let progress = common::progress_or_none();
     let mut out = io::stdout().lock();
     text(&mut out, &course, &progress, Ink::of(global), |_| true)?;
-    writeln!(out, "\nThis is not a terminal, so there is no screen to draw on. In one, `cachelab` opens the course.")?;
-    writeln!(out, "Here: cachelab read ID, cachelab lab ID, cachelab check ID; all are in cachelab --help.")?;
+    let why = if global.plain { "Without --plain" } else { "This is not a terminal. In one" };
+    writeln!(out, "\n{why}, `cachelab` opens the course on the whole screen.")?;
+    writeln!(out, "Here: cachelab read ID, cachelab lab ID, cachelab check ID; `cachelab --help` has all.")?;
     Ok(ExitCode::SUCCESS)
 }
 
