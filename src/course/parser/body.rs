@@ -7,7 +7,7 @@ use pulldown_cmark::{Alignment, BlockQuoteKind, CodeBlockKind, Event, HeadingLev
 use super::{
     Body,
     fence::{self, Fence, Seen},
-    inline::{Collector, options},
+    inline::{Collector, HTML, options},
 };
 use crate::course::{
     Block, Inline,
@@ -60,7 +60,6 @@ impl Reader<'_> {
                 Event::End(_) => break,
                 Event::Start(tag) if !is_inline(&tag) => blocks.extend(self.block(tag, range)),
                 Event::Rule => blocks.push(Block::Rule),
-                Event::Html(html) => self.html(&html, range),
                 // A tight list item holds its text without a paragraph.
                 event => {
                     let text = self.inlines(Some((event, range)));
@@ -86,7 +85,7 @@ impl Reader<'_> {
             Tag::Table(align) => self.table(&align),
             Tag::CodeBlock(kind) => return self.code(&kind, range),
             Tag::HtmlBlock => {
-                self.blocks();
+                self.html(range);
                 return None;
             }
             _ => {
@@ -188,9 +187,15 @@ impl Reader<'_> {
         fence::block(self.file, &fence, &mut self.seen, &mut self.body)
     }
 
-    fn html(&mut self, html: &str, range: Range<usize>) {
-        if !html.trim_start().starts_with("<!--") {
-            self.mistake(range, "HTML is not shown in a terminal; write `<…>` as code, or \\<", None);
+    /// A comment is for authors; other HTML has nowhere to go.
+    fn html(&mut self, range: Range<usize>) {
+        for (event, _) in self.events.by_ref() {
+            if matches!(event, Event::End(_)) {
+                break;
+            }
+        }
+        if !self.file.text[self.start..][range.clone()].trim_start().starts_with("<!--") {
+            self.mistake(range, HTML, None);
         }
     }
 

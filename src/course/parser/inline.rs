@@ -6,6 +6,9 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::course::Inline;
 
+/// Why a tag is refused.
+pub(super) const HTML: &str = "HTML is not shown in a terminal; write `<…>` as code, or \\<";
+
 /// What lessons use of markdown beyond CommonMark.
 pub(super) fn options() -> Options {
     Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_GFM
@@ -34,8 +37,9 @@ impl Collector {
             Event::SoftBreak => self.push(" ", false),
             Event::HardBreak => self.push("\n", false),
             Event::InlineHtml(html) => {
-                if !html.starts_with("<!--") {
-                    self.refused.push(("HTML is not shown in a terminal; write `<…>` as code, or \\<", range.clone()));
+                // The opening tag has been refused; comments are for authors.
+                if !html.starts_with("<!--") && !html.starts_with("</") {
+                    self.refused.push((HTML, range.clone()));
                 }
             }
             Event::Start(Tag::Image { .. }) => {

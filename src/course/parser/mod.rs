@@ -37,7 +37,7 @@ struct Front {
     summary: Spanned<String>,
     minutes: Spanned<u16>,
     #[serde(default)]
-    prerequisites: Vec<Spanned<UnitId>>,
+    prerequisites: Vec<Spanned<String>>,
 }
 
 /// Parses a lesson file.
@@ -55,12 +55,12 @@ pub(super) fn lesson(file: &File, id: UnitId) -> Result<Parsed, Vec<Diagnostic>>
             None
         }
     };
+    let prerequisites = front.as_ref().map(|front| prerequisites(file, front, front_range.start, &mut mistakes));
     let mut body = body::read(file, body_start);
     mistakes.append(&mut body.mistakes);
-    let Some(front) = front.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
-    let place = |range: Range<usize>| range.start + front_range.start..range.end + front_range.start;
-    let prerequisites: Vec<_> =
-        front.prerequisites.into_iter().map(|id| (id.get_ref().clone(), place(id.span()))).collect();
+    let Some((front, prerequisites)) = front.zip(prerequisites).filter(|_| mistakes.is_empty()) else {
+        return Err(mistakes);
+    };
     let lesson = Lesson {
         id,
         title: front.title.into_inner(),
@@ -92,6 +92,23 @@ fn split(file: &File) -> Result<(Range<usize>, usize), Box<Diagnostic>> {
         start += line.len();
     }
     Err(missing(0..first_line, "the front matter has no closing line of +++"))
+}
+
+fn prerequisites(
+    file: &File,
+    front: &Front,
+    offset: usize,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Vec<(UnitId, Range<usize>)> {
+    let mut ids = Vec::new();
+    for text in &front.prerequisites {
+        let place = shift(text.span(), offset);
+        match text.get_ref().parse::<UnitId>() {
+            Ok(id) => ids.push((id, place)),
+            Err(error) => mistakes.push(file.mistake(place, error.to_string())),
+        }
+    }
+    ids
 }
 
 fn empty_fields(file: &File, front: &Front, offset: usize) -> Vec<Diagnostic> {

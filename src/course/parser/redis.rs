@@ -22,6 +22,7 @@ pub(super) fn block(file: &File, fence: &Fence, seen: &mut Seen, body: &mut Body
         line: line_of(fence.opening.start),
     };
     seen.redis_blocks += 1;
+    let known = body.mistakes.len();
     let mut start = 0;
     for whole in fence.text.split_inclusive('\n') {
         let place = fence.place(start..start + whole.trim_end().len());
@@ -36,7 +37,7 @@ pub(super) fn block(file: &File, fence: &Fence, seen: &mut Seen, body: &mut Body
             body.mistakes.push(mistake);
         }
     }
-    if block.steps.is_empty() {
+    if block.steps.is_empty() && body.mistakes.len() == known {
         let mut mistake = file.mistake(fence.opening.clone(), "a redis block without a command");
         mistake.help = Some("a line is a command; `#> …` under it is its reply".to_owned());
         body.mistakes.push(mistake);
