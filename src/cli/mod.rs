@@ -103,7 +103,7 @@ enum Command {
 
 /// Parses the arguments and runs what they ask for.
 pub fn main() -> ExitCode {
-    if let Some(code) = crate::process::hidden_main() {
+    if let Some(code) = crate::process::hidden_main().or_else(crate::server::hidden_main) {
         return code;
     }
     let cli = match Cli::try_parse() {

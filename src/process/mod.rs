@@ -149,6 +149,11 @@ pub fn hidden_main() -> Option<ExitCode> {
     None
 }
 
+/// Our own binary, for hidden subcommands that others define.
+pub fn own_binary() -> Result<PathBuf, ProcessError> {
+    binary::path()
+}
+
 /// Whether `path` is a file that may be executed.
 pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;

@@ -66,7 +66,7 @@ pub fn masked(text: &str) -> String {
 
 /// Connects, and fills in what it says it is. Sends nothing but the handshake and `INFO server`.
 pub(super) async fn look(text: &str, needed: Version) -> Result<Endpoint, ServerError> {
-    let mut endpoint = parse(text)?;
+    let endpoint = parse(text)?;
     let error = |reason: String| ServerError::Borrowed { url: masked(text), reason };
     let asked = tokio::time::timeout(PATIENCE, async {
         let mut connection = endpoint.client()?.get_multiplexed_async_connection().await?;
@@ -84,9 +84,7 @@ pub(super) async fn look(text: &str, needed: Version) -> Result<Endpoint, Server
     if info.redis_version < needed {
         return Err(ServerError::TooOld { name: info.flavour.name, version: info.flavour.version, needed });
     }
-    endpoint.flavour = info.flavour;
-    endpoint.redis_version = info.redis_version;
-    Ok(endpoint)
+    Ok(endpoint.as_told(&info))
 }
 
 /// A client error in words that say what to do.

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls};
 
-use super::{Address, Endpoint, Ownership};
+use super::{Address, Endpoint, Info, Ownership};
 
 impl fmt::Debug for Endpoint {
     /// Without the password: an endpoint ends up in logs.
@@ -111,6 +111,13 @@ impl Endpoint {
             Ownership::Private => "",
             Ownership::Borrowed { prefix } => prefix,
         }
+    }
+
+    /// The same, with what the server says it is.
+    pub(super) fn as_told(mut self, info: &Info) -> Self {
+        self.flavour = info.flavour.clone();
+        self.redis_version = info.redis_version;
+        self
     }
 
     fn connection_info(&self) -> redis::RedisResult<ConnectionInfo> {

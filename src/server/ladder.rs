@@ -1,8 +1,11 @@
 //! The ladder: rungs tried in order, and the record of why each was taken or not.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use super::{Control, OLDEST, Options, Progress, Server, ServerError, Version, borrowed, fetch, local, private};
+use super::{
+    Control, Endpoint, OLDEST, Options, Progress, Server, ServerError, Version, borrowed, control::Held, docker, fetch,
+    local, private,
+};
 
 /// Which rung is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -146,7 +149,7 @@ pub(super) async fn climb(
             continue;
         }
         progress(Progress::Trying(rung));
-        match attempt(rung, options, needed, progress).await {
+        match attempt(rung, options, needed, progress).await.and_then(|found| new_enough(found, needed)) {
             Ok((what, endpoint, control)) => {
                 ladder.note(rung, Outcome::Taken(what));
                 let rest = RungKind::ALL.into_iter().skip_while(|other| *other != rung).skip(1);
@@ -175,7 +178,16 @@ fn excluded(rung: RungKind, options: &Options) -> Option<String> {
     (asked != rung).then(|| format!("--server asks for {asked}"))
 }
 
-type Found = (String, super::Endpoint, Control);
+/// What it says of itself counts, not what its binary or image is called.
+fn new_enough(found: Found, needed: Version) -> Result<Found, ServerError> {
+    let Endpoint { flavour, redis_version, .. } = &found.1;
+    if *redis_version < needed {
+        return Err(ServerError::TooOld { name: flavour.name.clone(), version: flavour.version, needed });
+    }
+    Ok(found)
+}
+
+type Found = (String, Endpoint, Control);
 
 async fn attempt(
     rung: RungKind,
@@ -187,23 +199,32 @@ async fn attempt(
         RungKind::Url => {
             let url = options.url.as_deref().unwrap_or_default();
             let endpoint = borrowed::look(url, needed).await?;
-            Ok((borrowed::masked(url), endpoint, Control::borrowed()))
+            Ok((borrowed::masked(url), endpoint, Held::Borrowed.into()))
         }
         RungKind::Path => {
             let binary =
                 local::on_path(needed).await.map_err(|what| ServerError::Instance { what, tail: Vec::new() })?;
-            let what = format!("{} at {}", binary.describe(), binary.path.display());
-            progress(Progress::Starting(binary.describe()));
-            let (endpoint, control) = private::start(&binary.path, options).await?;
-            Ok((what, endpoint, control))
+            own_process(&binary, options, progress).await
         }
         RungKind::Fetch => {
             let binary = fetch::get(options.offline, progress).await?;
-            let what = format!("{} at {}", binary.describe(), binary.path.display());
-            progress(Progress::Starting(binary.describe()));
-            let (endpoint, control) = private::start(&binary.path, options).await?;
-            Ok((what, endpoint, control))
+            own_process(&binary, options, progress).await
         }
-        RungKind::Docker => Err(ServerError::Docker("not built yet".into())),
+        RungKind::Docker => {
+            let image = if let Rung::Docker(image) = &options.rung { image.as_deref() } else { None };
+            let (what, endpoint, container) = docker::start(image, options, progress).await?;
+            Ok((what, endpoint, Held::Container(Arc::new(container)).into()))
+        }
     }
+}
+
+async fn own_process(
+    binary: &local::Binary,
+    options: &Options,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Found, ServerError> {
+    let what = format!("{} at {}", binary.describe(), binary.path.display());
+    progress(Progress::Starting(binary.describe()));
+    let instance = private::start(&binary.path, options).await?;
+    Ok((what, instance.endpoint.clone(), Held::Process(Arc::new(instance)).into()))
 }

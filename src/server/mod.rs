@@ -4,6 +4,8 @@
 //! Owns: choosing, fetching, starting, stopping. Must not know: lessons, labs, who prints.
 
 mod borrowed;
+mod control;
+mod docker;
 mod endpoint;
 mod error;
 mod feature;
@@ -18,13 +20,14 @@ mod version;
 use std::{fmt, path::PathBuf};
 
 pub use borrowed::masked as masked_url;
+pub use control::Control;
+pub use docker::hidden_main;
 pub use endpoint::Stream;
 pub use error::ServerError;
 pub use feature::{Feature, features};
 pub use fetch::{cache_dir, fetched_path};
 pub use info::Info;
 pub use ladder::{Ladder, Outcome, Rung, RungKind, Step};
-pub use private::Control;
 pub use version::Version;
 
 /// Oldest server anything here runs on, by the Redis version it is compatible with.

@@ -8,7 +8,7 @@ use std::{
     net::TcpListener,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,16 +22,11 @@ const STOP: Duration = Duration::from_secs(1);
 /// How often another port is tried when somebody took ours.
 const PORTS: usize = 5;
 
-/// Faults for a private server: killing it, bringing it back, freezing it. Cheap to clone; a borrowed
-/// server refuses everything.
-#[derive(Debug, Clone)]
-pub struct Control(Option<Arc<Instance>>);
-
 /// One server process, its folder and its address.
 #[derive(Debug)]
-struct Instance {
+pub(super) struct Instance {
     binary: PathBuf,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     /// The process; `None` after a kill.
     group: Mutex<Option<Group>>,
     /// One `restart` at a time.
@@ -41,7 +36,7 @@ struct Instance {
 }
 
 /// Starts `binary` and waits until it answers.
-pub(super) async fn start(binary: &Path, options: &Options) -> Result<(Endpoint, Control), ServerError> {
+pub(super) async fn start(binary: &Path, options: &Options) -> Result<Instance, ServerError> {
     let folder = Folder::for_sockets()?;
     let mut tries = 0;
     loop {
@@ -50,14 +45,13 @@ pub(super) async fn start(binary: &Path, options: &Options) -> Result<(Endpoint,
         write_config(&folder, &draft, &options.config)?;
         match launch(binary, folder.path(), &draft).await {
             Ok((group, endpoint)) => {
-                let instance = Instance {
+                return Ok(Instance {
                     binary: binary.to_owned(),
-                    endpoint: endpoint.clone(),
+                    endpoint,
                     group: Mutex::new(Some(group)),
                     restarting: tokio::sync::Mutex::default(),
                     folder,
-                };
-                return Ok((endpoint, Control(Some(Arc::new(instance)))));
+                });
             }
             Err(ServerError::Instance { tail, .. })
                 if options.listen == Listen::Tcp && tries < PORTS && port_taken(&tail) => {}
@@ -72,26 +66,42 @@ fn port_taken(tail: &[String]) -> bool {
 
 /// An endpoint whose version is not known yet.
 fn draft(folder: &Folder, listen: Listen) -> Result<Endpoint, ServerError> {
-    let unknown = Version::new(0, 0, 0);
-    let (address, password) = match listen {
-        Listen::Unix => (Address::Unix(folder.path().join("redis.sock")), None),
-        Listen::Tcp => {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-            let port = listener.map_err(ServerError::io("find a free port"))?.port();
-            let password = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
-            (Address::Tcp { host: "127.0.0.1".into(), port }, Some(password))
-        }
-    };
-    Ok(Endpoint {
+    match listen {
+        Listen::Unix => Ok(unknown(Address::Unix(folder.path().join("redis.sock")), None)),
+        Listen::Tcp => loopback(),
+    }
+}
+
+/// A free port on loopback and a random password.
+pub(super) fn loopback() -> Result<Endpoint, ServerError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let port = listener.map_err(ServerError::io("find a free port"))?.port();
+    let password = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+    Ok(unknown(Address::Tcp { host: "127.0.0.1".into(), port }, Some(password)))
+}
+
+/// A private endpoint that has not said what it is yet.
+fn unknown(address: Address, password: Option<String>) -> Endpoint {
+    let version = Version::new(0, 0, 0);
+    Endpoint {
         address,
         username: None,
         password,
         database: 0,
         tls: false,
         ownership: Ownership::Private,
-        flavour: Flavour { name: "redis".into(), version: unknown },
-        redis_version: unknown,
-    })
+        flavour: Flavour { name: "redis".into(), version },
+        redis_version: version,
+    }
+}
+
+/// Refuses what would not be one line of `redis.conf`.
+pub(super) fn check_line(name: &str, value: &str) -> Result<(), ServerError> {
+    if name.is_empty() || name.contains(char::is_whitespace) || value.contains(['\n', '\r', '\0']) {
+        let what = format!("{name:?} {value:?} is not a line of redis.conf");
+        return Err(ServerError::Instance { what, tail: Vec::new() });
+    }
+    Ok(())
 }
 
 /// Writes `redis.conf`: a file, so that the password is not on a command line for all to see.
@@ -116,10 +126,7 @@ fn write_config(folder: &Folder, endpoint: &Endpoint, extra: &[(String, String)]
         line("requirepass", &quoted(password));
     }
     for (name, value) in extra {
-        if name.is_empty() || name.contains(char::is_whitespace) || value.contains(['\n', '\r']) {
-            let what = format!("{name:?} {value:?} is not a line of redis.conf");
-            return Err(ServerError::Instance { what, tail: Vec::new() });
-        }
+        check_line(name, value)?;
         line(name, value);
     }
     let file = config_file(folder.path());
@@ -143,10 +150,7 @@ async fn launch(binary: &Path, folder: &Path, draft: &Endpoint) -> Result<(Group
     let spawn = Spawn::new(binary, folder).args([config_file(folder)]);
     let group = Group::spawn(&spawn).await?;
     let info = answer(&group.handle(), draft).await?;
-    let mut endpoint = draft.clone();
-    endpoint.flavour = info.flavour;
-    endpoint.redis_version = info.redis_version;
-    Ok((group, endpoint))
+    Ok((group, draft.clone().as_told(&info)))
 }
 
 /// Asks until the new process answers, and makes sure that it is the one that does.
@@ -175,7 +179,8 @@ async fn answer(group: &GroupHandle, endpoint: &Endpoint) -> Result<Info, Server
     }
 }
 
-async fn first_words(endpoint: &Endpoint) -> Result<Info, ServerError> {
+/// Connects and asks who it is; an error until it has loaded its data.
+pub(super) async fn first_words(endpoint: &Endpoint) -> Result<Info, ServerError> {
     // Cheaper than a client while nobody listens.
     drop(endpoint.connect().await.map_err(ServerError::io("connect"))?);
     let mut connection = endpoint.client()?.get_multiplexed_async_connection().await?;
@@ -185,69 +190,40 @@ async fn first_words(endpoint: &Endpoint) -> Result<Info, ServerError> {
     Ok(info)
 }
 
-impl Control {
-    /// Of a server that is not ours.
-    pub(super) fn borrowed() -> Self {
-        Self(None)
+impl Instance {
+    fn group(&self) -> MutexGuard<'_, Option<Group>> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn instance(&self, what: &'static str) -> Result<&Arc<Instance>, ServerError> {
-        self.0.as_ref().ok_or(ServerError::NotOurs { what })
+    /// The process, unless it was killed.
+    pub(super) fn process(&self) -> Option<GroupHandle> {
+        self.group().as_ref().map(Group::handle)
     }
 
-    /// SIGKILL; returns when it is dead. Nothing is saved.
-    pub async fn kill(&self) -> Result<(), ServerError> {
-        let instance = self.instance("kill")?;
-        let group = instance.group().take();
+    /// SIGKILL; returns when it is dead.
+    pub(super) async fn kill(&self) {
+        let group = self.group().take();
         if let Some(mut group) = group {
             group.kill();
             group.wait().await;
         }
+    }
+
+    /// Kills what runs and starts it again, on the same address and configuration.
+    pub(super) async fn restart(&self) -> Result<(), ServerError> {
+        let _one = self.restarting.lock().await;
+        self.kill().await;
+        let (group, _) = launch(&self.binary, self.folder.path(), &self.endpoint).await?;
+        *self.group() = Some(group);
         Ok(())
     }
 
-    /// Kills what runs and starts it again on the same address and configuration; returns when it answers.
-    pub async fn restart(&self) -> Result<(), ServerError> {
-        let instance = self.instance("restart")?;
-        let _one = instance.restarting.lock().await;
-        self.kill().await?;
-        let (group, _) = launch(&instance.binary, instance.folder.path(), &instance.endpoint).await?;
-        *instance.group() = Some(group);
-        Ok(())
-    }
-
-    /// SIGSTOP; returns when it is seen to be stopped. Clients hang, they are not disconnected.
-    pub async fn pause(&self) -> Result<(), ServerError> {
-        match self.instance("pause")?.handle() {
-            Some(group) => Ok(group.pause().await?),
-            None => Err(not_running()),
-        }
-    }
-
-    /// SIGCONT; returns when it is seen to run.
-    pub async fn resume(&self) -> Result<(), ServerError> {
-        match self.instance("resume")?.handle() {
-            Some(group) => Ok(group.resume_confirmed().await?),
-            None => Err(not_running()),
-        }
-    }
-
-    /// Whether the process is alive (it may be paused). A borrowed server counts as running.
-    pub fn running(&self) -> bool {
-        self.0.as_ref().is_none_or(|instance| instance.handle().is_some_and(|group| group.status().is_none()))
-    }
-
-    /// The last lines of the server's log.
-    pub fn log(&self, lines: usize) -> Vec<String> {
-        self.0.as_ref().and_then(|instance| instance.handle()).map(|group| group.tail(lines)).unwrap_or_default()
-    }
-
-    pub(super) async fn stop(self) {
-        let Some(instance) = self.0 else { return };
-        let group = instance.group().take();
+    /// `SHUTDOWN NOSAVE`, and SIGKILL when that takes too long.
+    pub(super) async fn stop(&self) {
+        let group = self.group().take();
         let Some(mut group) = group else { return };
         let polite = async {
-            let mut connection = instance.endpoint.client()?.get_multiplexed_async_connection().await?;
+            let mut connection = self.endpoint.client()?.get_multiplexed_async_connection().await?;
             // It answers only if it refuses.
             let _ = redis::cmd("SHUTDOWN").arg("NOSAVE").query_async::<()>(&mut connection).await;
             group.wait().await;
@@ -257,19 +233,5 @@ impl Control {
             group.kill();
             group.wait().await;
         }
-    }
-}
-
-fn not_running() -> ServerError {
-    ServerError::Instance { what: "the server is not running".into(), tail: Vec::new() }
-}
-
-impl Instance {
-    fn group(&self) -> MutexGuard<'_, Option<Group>> {
-        self.group.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn handle(&self) -> Option<GroupHandle> {
-        self.group().as_ref().map(Group::handle)
     }
 }
