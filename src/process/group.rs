@@ -179,7 +179,8 @@ impl GroupHandle {
     /// Stops the whole group; returns when it is seen to be stopped.
     pub async fn pause(&self) -> Result<(), ProcessError> {
         self.signal(Signal::STOP);
-        self.confirm("stop", || leader_stopped(self.0.leader) && tree::stopped(self.0.leader).unwrap_or(true)).await
+        let leader = self.0.leader;
+        self.confirm("stop", || tree::stopped(leader).unwrap_or_else(|| leader_stopped(leader))).await
     }
 
     /// Lets it go on.
@@ -190,7 +191,8 @@ impl GroupHandle {
     /// Lets it go on; returns when it is seen to.
     pub async fn resume_confirmed(&self) -> Result<(), ProcessError> {
         self.signal(Signal::CONT);
-        self.confirm("continue", || !leader_stopped(self.0.leader)).await
+        let leader = self.0.leader;
+        self.confirm("continue", || tree::running(leader).unwrap_or_else(|| !leader_stopped(leader))).await
     }
 
     /// Kills the whole group.
@@ -226,6 +228,7 @@ impl GroupHandle {
     }
 }
 
+/// Where nothing tells of the whole group.
 fn leader_stopped(leader: Pid) -> bool {
     let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     matches!(rustix::process::waitid(WaitId::Pid(leader), options), Ok(Some(status)) if status.stopped())

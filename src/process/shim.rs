@@ -7,8 +7,9 @@
 
 use std::{
     ffi::OsString,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     os::unix::{net::UnixStream, process::CommandExt},
+    path::Path,
     process::{Command, ExitCode},
 };
 
@@ -39,8 +40,14 @@ fn run(program: &OsString, args: &[OsString]) -> Result<std::convert::Infallible
     let mut go = [0];
     socket.read_exact(&mut go).map_err(drop)?;
     let error = execute(program, args);
-    let kind = if error.kind() == std::io::ErrorKind::NotFound { 'n' } else { 'e' };
-    let _ = write!(socket, "{kind}{error}");
+    let _ = match error.kind() {
+        // The file is there, so it is what its first line names that is not.
+        ErrorKind::NotFound if Path::new(program).is_file() => {
+            write!(socket, "eit needs an interpreter or loader that is not there")
+        }
+        ErrorKind::NotFound => write!(socket, "n"),
+        _ => write!(socket, "e{error}"),
+    };
     Err(())
 }
 
@@ -49,7 +56,7 @@ fn run(program: &OsString, args: &[OsString]) -> Result<std::convert::Infallible
 fn execute(program: &OsString, args: &[OsString]) -> std::io::Error {
     for _ in 0..100 {
         let error = Command::new(program).args(args).exec();
-        if error.kind() != std::io::ErrorKind::ExecutableFileBusy {
+        if error.kind() != ErrorKind::ExecutableFileBusy {
             return error;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));

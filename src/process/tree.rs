@@ -1,16 +1,29 @@
 //! A group and what has left it: signals to all of it, and whether any of it is left.
 //!
 //! A process group does not hold a program's whole offspring: a child may move to a group or a
-//! session of its own. On Linux, processes of the same session are found through `/proc` too.
+//! session of its own. On Linux, `/proc` tells of descendants and of members of the same session too.
+
+use std::collections::HashSet;
 
 use rustix::process::{Pid, Signal};
 
-/// SIGKILL to the group, and to what shares its session. Stopped processes die as well.
+/// How often a kill looks again for offspring that was just being made.
+const ROUNDS: usize = 5;
+
+/// SIGKILL to the group, to what shares its session, and to all their descendants. Stopped
+/// processes die as well.
 pub(super) fn kill(group: Pid) {
-    for stray in strays(group) {
-        let _ = rustix::process::kill_process(stray, Signal::KILL);
+    for _ in 0..ROUNDS {
+        // Looked for first: a descendant whose parent is dead can't be told from a stranger.
+        let strays = strays(group);
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        for stray in &strays {
+            let _ = rustix::process::kill_process(*stray, Signal::KILL);
+        }
+        if strays.is_empty() {
+            return;
+        }
     }
-    let _ = rustix::process::kill_process_group(group, Signal::KILL);
 }
 
 /// Whether the group has members that are not zombies.
@@ -19,23 +32,43 @@ pub(super) fn alive(group: Pid) -> bool {
         return false;
     }
     match members(group) {
-        Some(members) => members.iter().any(|member| !matches!(member.state, 'Z' | 'X')),
+        Some(members) => members.iter().any(|member| !member.dead()),
         None => true,
     }
 }
 
-/// Whether every living member of the group is stopped; `None` where that can't be seen.
+/// Whether every living member of the group stands still; `None` where that can't be seen.
+///
+/// A member that waits for the child it just made by `vfork` (a shell, Python) can't be stopped
+/// itself, but stands still as long as that child does.
 pub(super) fn stopped(group: Pid) -> Option<bool> {
-    Some(members(group)?.iter().all(|member| matches!(member.state, 'T' | 't' | 'Z' | 'X')))
+    let members = members(group)?;
+    let held = |waiting: &Process| members.iter().any(|child| child.parent == waiting.id && child.halted());
+    Some(members.iter().all(|member| member.dead() || member.halted() || member.state == 'D' && held(member)))
 }
 
-/// Processes of the session led by the group's leader that are in other groups.
+/// Whether no member of the group is stopped; `None` where that can't be seen.
+pub(super) fn running(group: Pid) -> Option<bool> {
+    Some(!members(group)?.iter().any(Process::halted))
+}
+
+/// Living processes outside the group that descend from it or share its session.
 fn strays(group: Pid) -> Vec<Pid> {
     let id = group.as_raw_nonzero().get();
-    processes()
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|process| process.session == id && process.group != id)
+    let all = processes().unwrap_or_default();
+    let mut kin: HashSet<i32> = HashSet::from([id]);
+    loop {
+        let before = kin.len();
+        let related =
+            |process: &&Process| process.session == id || process.group == id || kin.contains(&process.parent);
+        let found: Vec<i32> = all.iter().filter(related).map(|process| process.id).collect();
+        kin.extend(found);
+        if kin.len() == before {
+            break;
+        }
+    }
+    all.into_iter()
+        .filter(|process| kin.contains(&process.id) && process.group != id && !process.dead())
         .filter_map(|process| Pid::from_raw(process.id))
         .collect()
 }
@@ -50,8 +83,19 @@ fn members(group: Pid) -> Option<Vec<Process>> {
 struct Process {
     id: i32,
     state: char,
+    parent: i32,
     group: i32,
     session: i32,
+}
+
+impl Process {
+    fn dead(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
+
+    fn halted(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -74,13 +118,8 @@ fn parse(stat: &[u8]) -> Option<Process> {
     let (head, tail) = (stat.get(..stat.find(' ')?)?, stat.get(stat.rfind(')')? + 1..)?);
     let mut fields = tail.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    let _parent = fields.next()?;
-    Some(Process {
-        id: head.parse().ok()?,
-        state,
-        group: fields.next()?.parse().ok()?,
-        session: fields.next()?.parse().ok()?,
-    })
+    let mut number = || fields.next()?.parse().ok();
+    Some(Process { id: head.parse().ok()?, state, parent: number()?, group: number()?, session: number()? })
 }
 
 #[cfg(test)]
@@ -90,7 +129,7 @@ mod tests {
     #[test]
     fn a_name_with_brackets_does_not_shift_the_fields() {
         let process = parse(b"42 (a) R 1 (x) T 7 40 39 0 -1 4194304").unwrap();
-        assert_eq!(process, Process { id: 42, state: 'T', group: 40, session: 39 });
+        assert_eq!(process, Process { id: 42, state: 'T', parent: 7, group: 40, session: 39 });
         assert_eq!(parse(b"42 (a"), None);
     }
 }

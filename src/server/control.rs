@@ -1,6 +1,6 @@
 //! Faults for a private server, whichever rung it came from.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::{ServerError, docker::Container, private::Instance};
 
@@ -89,6 +89,11 @@ impl Control {
             }
             _ => None,
         }
+    }
+
+    /// The program that runs, if it is a process of ours.
+    pub(super) fn binary(&self) -> Option<&Path> {
+        if let Held::Process(instance) = &self.0 { Some(&instance.binary) } else { None }
     }
 
     pub(super) async fn stop(&self) {

@@ -1,9 +1,11 @@
 //! What a live server can and can't do of what labs may ask for. Only commands that change nothing
 //! are sent, so this is safe on somebody's data.
 
+use std::path::Path;
+
 use redis::{Value, aio::ConnectionLike};
 
-use super::{Endpoint, ServerError, info};
+use super::{Endpoint, ServerError, info, local};
 
 /// Something labs may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +14,8 @@ pub struct Feature {
     pub id: &'static str,
     /// For a person: `expiry of single hash fields (HEXPIRE)`.
     pub title: &'static str,
-    /// Whether this server has it.
-    pub present: bool,
+    /// Whether this server has it; `None` where that can't be seen from outside.
+    pub present: Option<bool>,
     /// What has it, if this one has not.
     pub remedy: &'static str,
 }
@@ -29,7 +31,10 @@ const BY_COMMAND: [(&str, &str, &str, &str); 6] = [
 ];
 
 /// Asks the server.
-pub async fn features(endpoint: &Endpoint, connection: &mut impl ConnectionLike) -> Result<Vec<Feature>, ServerError> {
+pub(super) async fn ask(
+    endpoint: &Endpoint,
+    connection: &mut impl ConnectionLike,
+) -> Result<Vec<Feature>, ServerError> {
     let mut ask = redis::cmd("COMMAND");
     ask.arg("INFO");
     for (_, _, command, _) in BY_COMMAND {
@@ -40,8 +45,8 @@ pub async fn features(endpoint: &Endpoint, connection: &mut impl ConnectionLike)
         .into_iter()
         .zip(known)
         .map(|((id, title, _, remedy), answer)| {
-            let present = !matches!(&answer, Value::Nil) && !matches!(&answer, Value::Array(items) if items.is_empty());
-            Feature { id, title, present, remedy }
+            let absent = matches!(&answer, Value::Nil) || matches!(&answer, Value::Array(items) if items.is_empty());
+            Feature { id, title, present: Some(!absent), remedy }
         })
         .collect();
     let memory: String = redis::cmd("INFO").arg("memory").query_async(connection).await?;
@@ -49,27 +54,25 @@ pub async fn features(endpoint: &Endpoint, connection: &mut impl ConnectionLike)
     found.push(Feature {
         id: "active-defrag",
         title: "active defragmentation",
-        present: jemalloc,
+        present: Some(jemalloc),
         remedy: "a build with jemalloc, as distributions and images have it",
-    });
-    found.push(Feature {
-        id: "tls",
-        title: "TLS",
-        present: endpoint.tls || knows_tls(connection).await,
-        remedy: "a build with TLS, as distributions and images have it",
     });
     found.push(Feature {
         id: "owned",
         title: "changing its configuration, killing and pausing it",
-        present: endpoint.is_private(),
+        present: Some(endpoint.is_private()),
         remedy: "a private server: leave out --redis",
     });
     Ok(found)
 }
 
-/// A server built with TLS has options for it. A refusal (an ACL) counts as none.
-async fn knows_tls(connection: &mut impl ConnectionLike) -> bool {
-    let options: Vec<String> =
-        redis::cmd("CONFIG").arg("GET").arg("tls-port").query_async(connection).await.unwrap_or_default();
-    !options.is_empty()
+/// Whether the server can do TLS, which it does not say: known of a connection that uses it, and
+/// found out from a binary.
+pub(super) async fn tls(endpoint: &Endpoint, binary: Option<&Path>) -> Feature {
+    let present = match binary {
+        _ if endpoint.tls => Some(true),
+        Some(binary) => local::has_tls(binary).await,
+        None => None,
+    };
+    Feature { id: "tls", title: "TLS", present, remedy: "a build with TLS, as distributions and images have it" }
 }

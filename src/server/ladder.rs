@@ -107,6 +107,8 @@ pub struct Step {
 pub struct Ladder {
     /// All four rungs, in order.
     pub steps: Vec<Step>,
+    /// The one rung that was asked for, unless any would do.
+    pub asked: Option<RungKind>,
 }
 
 impl Ladder {
@@ -121,6 +123,14 @@ impl Ladder {
 
     /// Why there is no server and what can be done: one paragraph a rung.
     pub fn explain(&self) -> String {
+        if let Some(asked) = self.asked {
+            let step = self.steps.iter().find(|step| step.rung == asked);
+            let reason = match step.map(|step| &step.outcome) {
+                Some(Outcome::Not(reason)) => reason,
+                _ => "it was not tried",
+            };
+            return format!("no server by way of {asked}, which was asked for: {reason}");
+        }
         let mut text = String::from("no Redis or Valkey to run on. Any one of these gives one:");
         for step in &self.steps {
             text += &format!("\n  - {}", step.rung.remedy());
@@ -138,13 +148,19 @@ pub(super) async fn climb(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Server, ServerError> {
     let needed = options.min_version.unwrap_or(OLDEST).max(OLDEST);
-    let mut ladder = Ladder::default();
+    let asked = match &options.rung {
+        Rung::Auto => None,
+        Rung::Path => Some(RungKind::Path),
+        Rung::Fetch => Some(RungKind::Fetch),
+        Rung::Docker(_) => Some(RungKind::Docker),
+    };
+    let mut ladder = Ladder { steps: Vec::new(), asked };
     for rung in RungKind::ALL {
         if ladder.taken().is_some() {
             ladder.note(rung, Outcome::Unneeded);
             continue;
         }
-        if let Some(reason) = excluded(rung, options) {
+        if let Some(reason) = excluded(rung, asked, options) {
             ladder.note(rung, Outcome::Not(reason));
             continue;
         }
@@ -165,17 +181,11 @@ pub(super) async fn climb(
 }
 
 /// Why a rung is not even tried.
-fn excluded(rung: RungKind, options: &Options) -> Option<String> {
-    let asked = match &options.rung {
-        Rung::Auto => {
-            let none = rung == RungKind::Url && options.url.is_none();
-            return none.then(|| "no URL given".to_owned());
-        }
-        Rung::Path => RungKind::Path,
-        Rung::Fetch => RungKind::Fetch,
-        Rung::Docker(_) => RungKind::Docker,
-    };
-    (asked != rung).then(|| format!("--server asks for {asked}"))
+fn excluded(rung: RungKind, asked: Option<RungKind>, options: &Options) -> Option<String> {
+    match asked {
+        Some(asked) => (asked != rung).then(|| format!("{asked} was asked for")),
+        None => (rung == RungKind::Url && options.url.is_none()).then(|| "no URL given".to_owned()),
+    }
 }
 
 /// What it says of itself counts, not what its binary or image is called.

@@ -69,3 +69,12 @@ pub(super) async fn inspect(path: &Path) -> Result<Binary, ServerError> {
         None => Err(wrong("does not say its version", tail)),
     }
 }
+
+/// Whether a binary was built with TLS: one that was complains of the missing certificate when it is
+/// told to listen on a TLS port, one that was not of the option. Either ends at once.
+pub(super) async fn has_tls(path: &Path) -> Option<bool> {
+    let args = ["--port", "0", "--tls-port", "1", "--bind", "127.0.0.1", "--save", ""];
+    let mut group = Group::spawn(&Spawn::new(path, "/").args(args)).await.ok()?;
+    tokio::time::timeout(PATIENCE, group.wait()).await.ok()?;
+    Some(group.tail(20).iter().any(|line| line.contains("tls-cert-file")))
+}

@@ -24,7 +24,7 @@ pub use control::Control;
 pub use docker::hidden_main;
 pub use endpoint::Stream;
 pub use error::ServerError;
-pub use feature::{Feature, features};
+pub use feature::Feature;
 pub use fetch::{cache_dir, fetched_path};
 pub use info::Info;
 pub use ladder::{Ladder, Outcome, Rung, RungKind, Step};
@@ -127,6 +127,14 @@ impl Server {
     /// Faults for a private server; refuses on a borrowed one.
     pub fn control(&self) -> Control {
         self.control.clone()
+    }
+
+    /// What this server has of what labs may ask for. Only commands that read are sent.
+    pub async fn features(&self) -> Result<Vec<Feature>, ServerError> {
+        let mut connection = self.endpoint.client()?.get_multiplexed_async_connection().await?;
+        let mut features = feature::ask(&self.endpoint, &mut connection).await?;
+        features.push(feature::tls(&self.endpoint, self.control.binary()).await);
+        Ok(features)
     }
 
     /// Stops a private server (`SHUTDOWN NOSAVE`, bounded, then SIGKILL); leaves a borrowed one alone.

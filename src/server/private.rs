@@ -25,7 +25,7 @@ const PORTS: usize = 5;
 /// One server process, its folder and its address.
 #[derive(Debug)]
 pub(super) struct Instance {
-    binary: PathBuf,
+    pub(super) binary: PathBuf,
     pub(super) endpoint: Endpoint,
     /// The process; `None` after a kill.
     group: Mutex<Option<Group>>,

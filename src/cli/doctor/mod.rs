@@ -85,7 +85,8 @@ struct ServerFacts {
 struct FeatureFacts {
     id: &'static str,
     title: &'static str,
-    present: bool,
+    /// `null` where it can't be seen.
+    present: Option<bool>,
     remedy: &'static str,
 }
 
@@ -164,7 +165,7 @@ async fn examine(started: Result<Server, ServerError>, start: Duration) -> (Repo
 async fn facts(server: &Server, start: Duration) -> Result<ServerFacts, ServerError> {
     let endpoint = server.endpoint();
     let mut connection = endpoint.client()?.get_multiplexed_async_connection().await?;
-    let features = server::features(endpoint, &mut connection).await?;
+    let features = server.features().await?;
     let mut times = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
         let begun = Instant::now();

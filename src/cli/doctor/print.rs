@@ -71,13 +71,19 @@ fn server_text(out: &mut String, server: &ServerFacts, ink: &Ink) {
     line(out, "address", &format!("{} ({whose})", server.address));
     line(out, "ready in", &format!("{} ms", server.start_ms));
     line(out, "PING", &format!("p50 {} us, p99 {} us", server.ping_p50_us, server.ping_p99_us));
-    let (has, lacks): (Vec<_>, Vec<_>) = server.features.iter().partition(|feature| feature.present);
-    line(out, "has", &has.iter().map(|feature| feature.title).collect::<Vec<_>>().join("\n"));
-    let lacks: Vec<String> = lacks
-        .iter()
-        .map(|feature| format!("{} {}", feature.title, ink.paint("2", &format!("(has it: {})", feature.remedy))))
-        .collect();
-    line(out, "lacks", if lacks.is_empty() { "nothing that labs ask for".into() } else { lacks.join("\n") }.as_str());
+    let titles = |present: Option<bool>| {
+        let features = server.features.iter().filter(move |feature| feature.present == present);
+        features.map(move |feature| match present {
+            Some(false) => format!("{} {}", feature.title, ink.paint("2", &format!("(has it: {})", feature.remedy))),
+            _ => feature.title.to_owned(),
+        })
+    };
+    for (name, present) in [("has", Some(true)), ("lacks", Some(false)), ("unknown", None)] {
+        let titles: Vec<String> = titles(present).collect();
+        if !titles.is_empty() {
+            line(out, name, &titles.join("\n"));
+        }
+    }
 }
 
 fn terminal(terminal: &Terminal) -> String {
