@@ -35,7 +35,16 @@ pub const EXIT_USAGE: u8 = 64;
 
 /// Learn caching by breaking it: lessons, labs and checked exercises on a live Redis.
 #[derive(Debug, Parser)]
-#[command(name = "cachelab", version)]
+#[command(
+    name = "cachelab",
+    version,
+    after_help = "Examples:\n  cachelab                                   open the course where you left it\n  \
+                  cachelab read week2/locks                  a lesson as text\n  \
+                  cachelab lab week2/locks                   its lab, live\n  \
+                  cachelab start week2/locks --lang python   begin its exercise\n  \
+                  cachelab check week2/locks                 have your program verified\n  \
+                  cachelab console --redis redis://localhost a prompt on your own server"
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,

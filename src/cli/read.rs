@@ -83,5 +83,5 @@ fn further(course: &Course, unit: &Unit, ink: Ink) -> Vec<String> {
     }
     let next = course.units().skip_while(|other| other.id != *id).nth(1);
     steps.extend(next.map(|next| ("read on", format!("cachelab read {}", next.id))));
-    steps.iter().map(|(what, command)| format!("{} {}", render::pad(what, 20), ink.paint("1", command))).collect()
+    steps.iter().map(|(what, command)| format!("{} {}", render::pad(what, 19), ink.paint("1", command))).collect()
 }
