@@ -34,14 +34,17 @@ impl Diagnostic {
 
     /// The excerpt with carets and help, plain or with ANSI colours.
     pub fn render(&self, colour: bool) -> String {
-        use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+        use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
         let path = self.file.display().to_string();
         let end = self.span.end.min(self.source.len());
         let start = self.span.start.min(end);
         let snippet = Snippet::source(&self.source)
             .path(&path)
             .annotation(AnnotationKind::Primary.span(start..end).label(&self.label));
-        let mut group = Level::ERROR.primary_title(&self.message).element(snippet);
+        let title = Level::ERROR.primary_title(&self.message);
+        // A file that is missing or empty has no line to show.
+        let mut group =
+            if self.source.is_empty() { title.element(Origin::path(&path)) } else { title.element(snippet) };
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help));
         }

@@ -344,3 +344,66 @@ fn files_that_are_there_are_never_overwritten() {
     assert_eq!(written, Written { written: vec![folder.path().join("b/c")], skipped: vec![folder.path().join("a")] });
     assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "mine");
 }
+
+/// Scraps that markdown and our fences are sensitive to.
+fn scrap() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let scraps = [
+        "```",
+        "```redis\n",
+        "```quiz\n",
+        "```lab ",
+        "~~~",
+        "\n",
+        "\n\n",
+        "#",
+        "## ",
+        "- ",
+        "> ",
+        "> [!NOTE]\n",
+        "|",
+        "|-|\n",
+        "*",
+        "**",
+        "`",
+        "[x](",
+        ")",
+        "<b>",
+        "<!--",
+        "-->",
+        "#> ",
+        "#~ ",
+        "#! setup: ",
+        "\"",
+        "'",
+        "\\",
+        "é",
+        "日",
+        "\u{301}",
+        "\t",
+        "    ",
+        "id = \"a\"\n",
+        "[[choices]]\n",
+        "week1/a",
+        "\0",
+        "\r",
+    ];
+    prop_oneof![proptest::sample::select(scraps.to_vec()).prop_map(str::to_owned), "[a-z ]{0,6}"]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(100))]
+    #[test]
+    fn no_text_makes_the_parser_panic(scraps in proptest::collection::vec(scrap(), 0..40)) {
+        let text = scraps.concat();
+        cachelab::course::markdown(&text);
+        for lesson in [lesson_of(&text), text] {
+            // A mistake must lie inside the file, so that it can be shown.
+            let (folder, _) = course_of(&lesson);
+            for mistake in Course::load(folder.path()).err().into_iter().flatten() {
+                mistake.render(false);
+                proptest::prop_assert!(mistake.source.get(mistake.span.clone()).is_some(), "{mistake:?}");
+            }
+        }
+    }
+}

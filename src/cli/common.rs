@@ -24,7 +24,7 @@ pub(super) struct Usage(pub String);
 
 /// Course files with mistakes.
 #[derive(Debug, thiserror::Error)]
-#[error("the course has {} mistakes", .0.len())]
+#[error("the course can't be used: {} in its files", if .0.len() == 1 { "a mistake".to_owned() } else { format!("{} mistakes", .0.len()) })]
 pub(super) struct BrokenCourse(pub Vec<Diagnostic>);
 
 /// The course that `--course` names, or the one in the binary.

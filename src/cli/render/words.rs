@@ -65,7 +65,7 @@ impl Fragment for Word {
 pub(super) fn wrap(inlines: &[Inline], ink: Ink, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = Vec::new();
-    for words in hard_lines(inlines, ink) {
+    for words in hard_lines(inlines, ink).into_iter().filter(|words| !words.is_empty()) {
         let words: Vec<Word> = words.into_iter().flat_map(|word| word.cut(width)).collect();
         for line in wrap_first_fit(&words, &[width as f64]) {
             lines.push(paint(line, ink));
