@@ -3,6 +3,7 @@
 //!
 //! Owns: the truth and how slow it is. Must not know: caches, Redis, lessons.
 
+mod gauge;
 mod simulated;
 mod warehouse;
 

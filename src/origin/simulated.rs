@@ -7,10 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,7 +16,7 @@ use futures_util::future::BoxFuture;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rand_distr::{Distribution, LogNormal};
 
-use super::{Item, Origin, OriginError};
+use super::{Item, Origin, OriginError, gauge::Gauge};
 use crate::clock::Timer;
 
 /// How long a call takes when there is no queue.
@@ -118,8 +115,7 @@ pub struct Statistics {
 pub struct Simulated {
     timer: Timer,
     state: Mutex<State>,
-    in_flight: AtomicU64,
-    peak: AtomicU64,
+    gauge: Gauge,
     filler: Bytes,
 }
 
@@ -148,7 +144,7 @@ impl Simulated {
             statistics: Statistics::default(),
         };
         let filler = filler(spec.payload);
-        Self { timer, state: Mutex::new(state), in_flight: AtomicU64::new(0), peak: AtomicU64::new(0), filler }
+        Self { timer, state: Mutex::new(state), gauge: Gauge::default(), filler }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -194,14 +190,12 @@ impl Simulated {
 
     /// What was counted.
     pub fn statistics(&self) -> Statistics {
-        let (in_flight, peak) = (self.in_flight.load(Ordering::Relaxed), self.peak.load(Ordering::Relaxed));
-        Statistics { in_flight, peak, ..self.state().statistics }
+        Statistics { in_flight: self.gauge.now(), peak: self.gauge.peak(), ..self.state().statistics }
     }
 
     /// Most calls in flight at once since the last time this was asked.
     pub fn take_peak(&self) -> u64 {
-        let now = self.in_flight.load(Ordering::Relaxed);
-        self.peak.swap(now, Ordering::Relaxed).max(now)
+        self.gauge.take_peak()
     }
 
     /// The item without a call, for preparing a cache.
@@ -216,7 +210,7 @@ impl Simulated {
 
     /// Queues, waits, and says whether the call succeeded.
     async fn call(&self, id: u64) -> Result<(), OriginError> {
-        let _in_flight = InFlight::new(self);
+        let _inside = self.gauge.enter();
         let (end, fails) = self.state().admit(id, Instant::now());
         self.timer.sleep_until(end).await;
         if fails { Err(OriginError::Failed) } else { Ok(()) }
@@ -255,23 +249,6 @@ impl State {
 
     fn version(&self, id: u64) -> u64 {
         self.versions.get(&id).copied().unwrap_or(1)
-    }
-}
-
-/// Counts a call while it is in flight, also when its caller gives up.
-struct InFlight<'a>(&'a Simulated);
-
-impl<'a> InFlight<'a> {
-    fn new(origin: &'a Simulated) -> Self {
-        let now = origin.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
-        origin.peak.fetch_max(now, Ordering::Relaxed);
-        Self(origin)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

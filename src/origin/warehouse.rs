@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use super::gauge::Gauge;
 use crate::clock::Timer;
 
 /// A stock as it was read.
@@ -56,6 +57,7 @@ pub struct Warehouse {
     timer: Timer,
     latency: Mutex<Duration>,
     state: Mutex<State>,
+    gauge: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +89,7 @@ impl Shelf {
 impl Warehouse {
     /// An empty warehouse whose calls take `latency`.
     pub fn new(latency: Duration, timer: Timer) -> Self {
-        Self { timer, latency: Mutex::new(latency), state: Mutex::default() }
+        Self { timer, latency: Mutex::new(latency), state: Mutex::default(), gauge: Gauge::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,6 +118,11 @@ impl Warehouse {
         self.state().statistics
     }
 
+    /// Most calls in flight at once since the last time this was asked.
+    pub fn take_peak(&self) -> u64 {
+        self.gauge.take_peak()
+    }
+
     /// Reads a stock; `token` is the reader's fencing token.
     pub async fn read(&self, item: &str, token: Option<u64>) -> Result<Stock, StockError> {
         self.call(|state| {
@@ -139,10 +146,10 @@ impl Warehouse {
         .await
     }
 
-    /// The effect happens half-way: a call travels there and back.
+    /// The effect comes at once, the answer takes its time: a caller that gives up waiting can't take back what
+    /// it sent.
     async fn call<T>(&self, effect: impl FnOnce(&mut State) -> Result<T, StockError>) -> Result<T, StockError> {
-        let half = *self.latency.lock().unwrap_or_else(PoisonError::into_inner) / 2;
-        self.timer.sleep(half).await;
+        let _inside = self.gauge.enter();
         let result = {
             let mut state = self.state();
             state.statistics.calls += 1;
@@ -150,7 +157,8 @@ impl Warehouse {
             state.statistics.rejected += u64::from(matches!(result, Err(StockError::StaleToken { .. })));
             result
         };
-        self.timer.sleep(half).await;
+        let latency = *self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        self.timer.sleep(latency).await;
         result
     }
 }
