@@ -158,6 +158,11 @@ impl Simulated {
         state.spec.latency = state.spec.latency.with_median(median);
     }
 
+    /// The present median latency, without slowdown.
+    pub fn latency(&self) -> Duration {
+        self.state().spec.latency.median()
+    }
+
     /// From now on latencies are multiplied.
     pub fn set_slowdown(&self, factor: f64) {
         self.state().slowdown = factor.max(0.0);
