@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+/// Durations as seconds: readable in every language.
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
 
 /// What a running lab tells. Order: `Started`, then per variant `VariantStarted`, `Sample`s,
 /// `Fault`s, `VariantFinished`, then `Finished`; or `Failed` at any point, which is last.
@@ -21,6 +26,7 @@ pub enum LabEvent {
     /// A fault landed (or a knob was turned): a mark on the time axis.
     Mark {
         /// Since the variant started.
+        #[serde(serialize_with = "seconds")]
         at: Duration,
         /// Which variant it hit.
         variant: usize,
@@ -64,6 +70,7 @@ pub struct LabStarted {
     /// Variants in running order.
     pub variants: Vec<VariantInfo>,
     /// Wall-clock length of one variant, warm-up included.
+    #[serde(serialize_with = "seconds")]
     pub duration: Duration,
     /// Origin calls that run at full speed at once; beyond it they queue. `None`: unlimited.
     pub origin_capacity: Option<u32>,
@@ -133,6 +140,7 @@ pub struct Sample {
     /// Index into [`LabStarted::variants`].
     pub variant: usize,
     /// End of the window, since the variant started.
+    #[serde(serialize_with = "seconds")]
     pub at: Duration,
     /// Still warming up: shown dimmed, not in totals.
     pub warmup: bool,
@@ -154,7 +162,7 @@ pub struct Sample {
     pub late: u64,
     /// Response time from the intended start, milliseconds; `None` where the window holds too few.
     pub latency: Latency,
-    /// Values of [`LabStarted::extra`], same order.
+    /// Values of [`LabStarted::extra`], same order; `NaN` (JSON: null) where this window can't tell.
     pub extra: Vec<f64>,
     /// What the server itself says.
     pub server: ServerSample,
