@@ -1,5 +1,7 @@
 //! Child groups on real processes: what they print, how they stop, and that nothing outlives us.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -266,11 +268,11 @@ fn hold() -> Holder {
     Holder { child, folder, children, guardian }
 }
 
-impl Holder {
-    fn signal(&self, signal: &str, whom: &str) {
-        assert!(Command::new("kill").args([signal, "--", whom]).status().unwrap().success());
-    }
+fn send(signal: &str, whom: &str) {
+    assert!(Command::new("kill").args([signal, "--", whom]).status().unwrap().success());
+}
 
+impl Holder {
     fn gone(&mut self) {
         self.child.wait().unwrap();
         for id in &self.children {
@@ -284,7 +286,7 @@ impl Holder {
 #[test]
 fn nothing_outlives_a_sigkill() {
     let mut holder = hold();
-    holder.signal("-KILL", &holder.child.id().to_string());
+    send("-KILL", &holder.child.id().to_string());
     holder.gone();
 }
 
@@ -293,7 +295,7 @@ fn nothing_outlives_a_ctrl_c_or_a_closed_terminal() {
     for signal in ["-INT", "-HUP", "-TERM"] {
         let mut holder = hold();
         // To the whole foreground group, as a terminal does.
-        holder.signal(signal, &format!("-{}", holder.child.id()));
+        send(signal, &format!("-{}", holder.child.id()));
         holder.gone();
     }
 }
@@ -301,8 +303,8 @@ fn nothing_outlives_a_ctrl_c_or_a_closed_terminal() {
 #[test]
 fn nothing_outlives_a_polite_signal_to_guardian_and_us() {
     let mut holder = hold();
-    holder.signal("-TERM", &holder.guardian);
-    holder.signal("-TERM", &holder.child.id().to_string());
+    send("-TERM", &holder.guardian);
+    send("-TERM", &holder.child.id().to_string());
     holder.gone();
 }
 
@@ -310,8 +312,8 @@ fn nothing_outlives_a_polite_signal_to_guardian_and_us() {
 #[cfg(target_os = "linux")]
 fn leaders_die_even_when_the_guardian_is_killed_with_us() {
     let mut holder = hold();
-    holder.signal("-KILL", &holder.guardian);
-    holder.signal("-KILL", &holder.child.id().to_string());
+    send("-KILL", &holder.guardian);
+    send("-KILL", &holder.child.id().to_string());
     holder.child.wait().unwrap();
     // Every second one is a leader.
     for leader in holder.children.iter().skip(1).step_by(2) {

@@ -1,5 +1,7 @@
 //! The server ladder on real servers: every rung, every way to be refused, and that nothing is left.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
@@ -156,7 +158,7 @@ async fn a_private_server_lives_and_takes_faults() {
         assert!(tokio::time::timeout(Duration::from_millis(100), ping.exec_async(&mut connection)).await.is_err());
         control.resume().await.unwrap();
         assert_eq!(
-            connect(&endpoint).await.send_packed_command(&redis::cmd("GET").arg("a")).await.unwrap(),
+            connect(&endpoint).await.send_packed_command(redis::cmd("GET").arg("a")).await.unwrap(),
             redis::Value::BulkString(b"1".into())
         );
 

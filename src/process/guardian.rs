@@ -15,6 +15,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::tree;
 
@@ -66,7 +67,6 @@ pub(super) fn main() -> ExitCode {
     };
     let _handlers = {
         let _inside = runtime.enter();
-        use tokio::signal::unix::{SignalKind, signal};
         [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()].map(signal)
     };
     if std::io::stdout().write_all(b"r").and_then(|()| std::io::stdout().flush()).is_err() {

@@ -144,7 +144,7 @@ pub fn hidden_main() -> Option<ExitCode> {
         return Some(guardian::main());
     }
     if first == EXEC {
-        return Some(shim::main(args.collect()));
+        return Some(shim::main(&args.collect::<Vec<_>>()));
     }
     None
 }

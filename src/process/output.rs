@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt::Write as _,
     io::Read,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -162,7 +163,7 @@ pub fn visible(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            shown.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(shown, "\\x{byte:02x}");
         }
     }
     shown

@@ -16,7 +16,7 @@ use std::{
 /// Exit code when the shim ends without having become the program.
 const NOT_STARTED: u8 = 127;
 
-pub(super) fn main(args: Vec<OsString>) -> ExitCode {
+pub(super) fn main(args: &[OsString]) -> ExitCode {
     let Some((program, rest)) = args.split_first() else { return ExitCode::from(NOT_STARTED) };
     match run(program, rest) {
         Ok(never) => match never {},

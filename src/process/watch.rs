@@ -30,15 +30,15 @@ fn lock() -> MutexGuard<'static, Watch> {
 }
 
 impl Watch {
-    fn add(&mut self, record: Vec<u8>) -> Result<(), ProcessError> {
-        let told = self.guardian.is_some() && self.tell(b'+', &record).is_ok();
-        self.records.insert(record.clone());
+    fn add(&mut self, record: &[u8]) -> Result<(), ProcessError> {
+        let told = self.guardian.is_some() && self.tell(b'+', record).is_ok();
+        self.records.insert(record.to_owned());
         if told {
             return Ok(());
         }
         let started = self.start();
         if started.is_err() {
-            self.records.remove(&record);
+            self.records.remove(record);
         }
         started
     }
@@ -103,7 +103,7 @@ impl Drop for Registration {
 fn register(kind: u8, payload: &[u8]) -> Result<Registration, ProcessError> {
     let mut record = vec![kind];
     record.extend_from_slice(payload);
-    lock().add(record.clone())?;
+    lock().add(&record)?;
     Ok(Registration(record))
 }
 

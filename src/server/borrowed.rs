@@ -84,7 +84,7 @@ pub(super) async fn look(text: &str, needed: Version) -> Result<Endpoint, Server
     if info.redis_version < needed {
         return Err(ServerError::TooOld { name: info.flavour.name, version: info.flavour.version, needed });
     }
-    Ok(endpoint.as_told(&info))
+    Ok(endpoint.told(&info))
 }
 
 /// A client error in words that say what to do.

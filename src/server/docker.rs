@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -106,7 +107,7 @@ fn plain(error: &DockerError) -> String {
             while let Some(cause) = source {
                 let cause_text = cause.to_string();
                 if !text.contains(&cause_text) {
-                    text += &format!(": {cause_text}");
+                    let _ = write!(text, ": {cause_text}");
                 }
                 source = cause.source();
             }
@@ -256,7 +257,7 @@ impl Container {
         loop {
             for endpoint in candidates {
                 match tokio::time::timeout(Duration::from_secs(2), first_words(endpoint)).await {
-                    Ok(Ok(info)) => return Ok(endpoint.clone().as_told(&info)),
+                    Ok(Ok(info)) => return Ok(endpoint.clone().told(&info)),
                     Ok(Err(error)) => last = error.to_string(),
                     Err(_) => "no answer".clone_into(&mut last),
                 }

@@ -65,28 +65,20 @@ impl Endpoint {
     /// `redis://` URL for programs that take one, with the password in it: for a child's environment,
     /// never for printing.
     pub fn url(&self) -> String {
-        // The same encoding for user, password and path: everything that is not plainly safe.
-        let encode = |text: &str| -> String {
-            url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
-        };
-        let (user, password) = (self.username.as_deref().unwrap_or_default(), self.password.as_deref());
+        let user = encoded(self.username.as_deref().unwrap_or_default());
+        let password = self.password.as_deref().map(encoded);
         match &self.address {
             Address::Tcp { host, port } => {
-                let auth =
-                    password.map(|password| format!("{}:{}@", encode(user), encode(password))).unwrap_or_default();
+                let auth = password.map(|password| format!("{user}:{password}@")).unwrap_or_default();
                 let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
                 let scheme = if self.tls { "rediss" } else { "redis" };
                 format!("{scheme}://{auth}{host}:{port}/{}", self.database)
             }
             Address::Unix(path) => {
-                let mut url = format!("unix://{}?db={}", path.display(), self.database);
-                if !user.is_empty() {
-                    url += &format!("&user={}", encode(user));
-                }
-                if let Some(password) = password {
-                    url += &format!("&pass={}", encode(password));
-                }
-                url
+                let path = url::Url::from_file_path(path).map(|url| url.path().to_owned()).unwrap_or_default();
+                let user = if user.is_empty() { user } else { format!("&user={user}") };
+                let password = password.map(|password| format!("&pass={password}")).unwrap_or_default();
+                format!("unix://{path}?db={}{user}{password}", self.database)
             }
         }
     }
@@ -114,7 +106,7 @@ impl Endpoint {
     }
 
     /// The same, with what the server says it is.
-    pub(super) fn as_told(mut self, info: &Info) -> Self {
+    pub(super) fn told(mut self, info: &Info) -> Self {
         self.flavour = info.flavour.clone();
         self.redis_version = info.redis_version;
         self
@@ -140,6 +132,11 @@ impl Endpoint {
         let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
         Ok(address.into_connection_info()?.set_redis_settings(settings).set_tcp_settings(tcp))
     }
+}
+
+/// Percent-encoded, for user and password in a URL: everything that is not plainly safe.
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 fn tls_connector() -> TlsConnector {

@@ -1,6 +1,10 @@
 //! The ladder: rungs tried in order, and the record of why each was taken or not.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+    sync::Arc,
+};
 
 use super::{
     Control, Endpoint, OLDEST, Options, Progress, Server, ServerError, Version, borrowed, control::Held, docker, fetch,
@@ -133,9 +137,9 @@ impl Ladder {
         }
         let mut text = String::from("no Redis or Valkey to run on. Any one of these gives one:");
         for step in &self.steps {
-            text += &format!("\n  - {}", step.rung.remedy());
+            let _ = write!(text, "\n  - {}", step.rung.remedy());
             if let Outcome::Not(reason) = &step.outcome {
-                text += &format!("\n    now: {}", reason.replace('\n', "\n    "));
+                let _ = write!(text, "\n    now: {}", reason.replace('\n', "\n    "));
             }
         }
         text

@@ -32,7 +32,7 @@ pub(super) async fn on_path(needed: Version) -> Result<Binary, String> {
             // Every Valkey is compatible with Redis 7.2, whatever its own number.
             Ok(binary) if binary.redis_version() >= needed => return Ok(binary),
             Ok(binary) => {
-                reasons.push(format!("{} is {}, {needed} or newer is needed", path.display(), binary.version))
+                reasons.push(format!("{} is {}, {needed} or newer is needed", path.display(), binary.version));
             }
             Err(error) => reasons.push(error.to_string()),
         }

@@ -150,7 +150,7 @@ async fn launch(binary: &Path, folder: &Path, draft: &Endpoint) -> Result<(Group
     let spawn = Spawn::new(binary, folder).args([config_file(folder)]);
     let group = Group::spawn(&spawn).await?;
     let info = answer(&group.handle(), draft).await?;
-    Ok((group, draft.clone().as_told(&info)))
+    Ok((group, draft.clone().told(&info)))
 }
 
 /// Asks until the new process answers, and makes sure that it is the one that does.

@@ -61,7 +61,8 @@ struct Report {
 
 #[derive(Debug, Serialize)]
 struct Rung {
-    rung: String,
+    #[serde(rename = "rung")]
+    name: String,
     /// `taken`, `not` or `unneeded`.
     state: &'static str,
     detail: String,
@@ -206,7 +207,7 @@ fn rungs(steps: &[server::Step]) -> Vec<Rung> {
             Outcome::Not(reason) => ("not", reason.clone()),
             Outcome::Unneeded => ("unneeded", String::new()),
         };
-        Rung { rung: step.rung.to_string(), state, detail: homely(&detail) }
+        Rung { name: step.rung.to_string(), state, detail: homely(&detail) }
     };
     steps.iter().map(rung).collect()
 }

@@ -15,7 +15,7 @@ pub(super) fn text(report: &Report, ink: &Ink) -> String {
     let _ = writeln!(out, "{} {}", ink.paint("1", "cachelab"), report.cachelab);
     heading(out, ink, "Server");
     for rung in &report.ladder {
-        line(out, &rung.rung, &rung_text(rung, ink));
+        line(out, &rung.name, &rung_text(rung, ink));
     }
     if let Some(server) = &report.server {
         server_text(out, server, ink);
