@@ -4,4 +4,5 @@ pub mod check;
 pub mod console;
 pub mod home;
 pub mod lab;
+mod lab_view;
 pub mod lesson;
