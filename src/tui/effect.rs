@@ -46,6 +46,8 @@ pub enum Effect {
     StartLab(UnitId),
     /// Tell the running lab.
     Lab(LabCommand),
+    /// Find out where the learner's program for an exercise is.
+    FindFolder(UnitId),
     /// Verify the program in a folder.
     StartCheck {
         /// The exercise.

@@ -62,6 +62,8 @@ pub enum Message {
     Lab(LabEvent),
     /// The lab is over and everything it started is gone.
     LabEnded,
+    /// Where the learner's program is, if there is one.
+    Folder(UnitId, Option<std::path::PathBuf>),
     /// From the running check.
     Check(CheckEvent),
     /// The check is over and everything it started is gone.

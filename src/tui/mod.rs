@@ -87,7 +87,6 @@ async fn open(options: Options) -> anyhow::Result<()> {
     let mut screen = terminal::Screen::take().context("this terminal can't be used")?;
     let size = screen.terminal.size().context("the terminal does not say its size")?;
     let mut model = Model::new(Arc::clone(&options.course), loaded.progress, theme, (size.width, size.height));
-    model.directory.clone_from(&options.directory);
     model.notice = loaded.notice.map(|notice| (theme::Role::Warn, notice));
     let mut world = runtime::Runtime::new(&options);
     if let Some(unit) = options.start {

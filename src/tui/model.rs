@@ -5,7 +5,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -31,8 +30,6 @@ pub struct Model {
     pub theme: Theme,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
-    /// The folder that the program was started in: a check looks for a program there first.
-    pub directory: PathBuf,
     /// Where we are.
     pub route: Route,
     /// Where we were.
@@ -164,7 +161,6 @@ impl Model {
             progress,
             theme,
             size,
-            directory: PathBuf::new(),
             route: Route::Home,
             back: Vec::new(),
             forward: Vec::new(),

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     io,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -201,7 +202,7 @@ impl Runtime {
         });
     }
 
-    fn start_check(&mut self, unit: &UnitId, folder: &std::path::Path, only: Vec<String>) {
+    fn start_check(&mut self, unit: &UnitId, folder: &Path, only: Vec<String>) {
         let reply = self.begin(Key::Check);
         let exercise = self.options.course.unit(unit).and_then(|unit| unit.lab.as_ref()?.exercise.as_ref());
         let Some(exercise) = exercise else { return };
@@ -221,6 +222,21 @@ impl Runtime {
                 }
             }
             reply.send(Message::CheckEnded).await;
+        });
+    }
+
+    /// The folder we were started in, if its program solves this exercise; else the one that was kept.
+    fn find_folder(&mut self, unit: UnitId) {
+        let (here, store, replies) = (self.options.directory.clone(), self.options.store.clone(), self.sender.clone());
+        self.tasks.spawn_blocking(move || {
+            let solves = |folder: &Path| {
+                let manifest = std::fs::read_to_string(folder.join("cachelab.toml")).ok()?;
+                let table: toml::Table = toml::from_str(&manifest).ok()?;
+                Some(table.get("exercise")?.as_str()? == unit.to_string())
+            };
+            let kept = || store.load().ok()?.progress.unit(&unit).exercise.folder.clone();
+            let folder = Some(here).filter(|here| solves(here) == Some(true)).or_else(kept).filter(|f| f.is_dir());
+            let _ = replies.blocking_send((Key::Immediate, 0, Message::Folder(unit, folder)));
         });
     }
 
@@ -289,6 +305,7 @@ impl World for Runtime {
                     let _ = lab.try_send(command);
                 }
             }
+            Effect::FindFolder(unit) => self.find_folder(unit),
             Effect::StartCheck { unit, folder, only } => self.start_check(&unit, &folder, only),
             Effect::Cancel(key) => self.cancel(key),
             Effect::Record { unit, change } => {

@@ -65,6 +65,7 @@ fn reply(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Lab(event) => return lab::event(model, event),
         Message::LabEnded => lab::ended(model),
+        Message::Folder(unit, folder) => check::folder(model, &unit, folder),
         Message::Check(event) => return check::event(model, event),
         Message::CheckEnded => check::ended(model),
         Message::Progress(progress) => model.progress = progress,
@@ -87,6 +88,7 @@ pub fn ensure_server(model: &mut Model) -> Option<Effect> {
 
 fn resized(model: &mut Model) {
     lesson::refresh(model, false);
+    check::refresh(model);
     let at = model.home.at;
     let height = usize::from(home::areas(layout::panes(model).main).1.height);
     home::Home::select(model, at, height);
@@ -144,7 +146,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Back => back(model),
         Action::Forward => forward(model),
         Action::Console => switch_console(model),
-        Action::Zoom => {
+        Action::Zoom if model.focus == Pane::Console => {
             model.zoom = !model.zoom;
             lesson::refresh(model, false);
             Vec::new()

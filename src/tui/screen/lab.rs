@@ -5,6 +5,7 @@
 
 use ratatui::layout::{Position, Rect};
 
+pub use super::lab_view::view;
 use crate::{
     course::UnitId,
     lab::{ClaimResult, LabCommand, LabEvent, LabStarted, Sample},
@@ -16,7 +17,6 @@ use crate::{
         theme::Role,
     },
 };
-pub use super::lab_view::view;
 
 /// Where a run is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -27,9 +27,12 @@ use crate::{
 pub fn view(model: &Model, unit: &UnitId, frame: &mut Frame<'_>, main: Rect) {
     let Some(lab) = model.labs.get(unit) else { return };
     let Some(started) = &lab.started else { return introduction(model, unit, lab, frame, main) };
-    let [status, names, below] =
-        Layout::vertical([Constraint::Length(1), Constraint::Length(legend_rows(model, unit, main)), Constraint::Fill(1)])
-            .areas(main);
+    let [status, names, below] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(legend_rows(model, unit, main)),
+        Constraint::Fill(1),
+    ])
+    .areas(main);
     frame.render_widget(status_line(model, lab, started, status.width), status);
     for (area, line) in legend(model, unit, main) {
         frame.render_widget(line, area.intersection(names));
@@ -56,9 +59,8 @@ fn divide(below: Rect, lab: &LabScreen, charts: usize) -> (Rect, Rect, Option<Re
         return (upper, left, Some(right));
     }
     if finished {
-        let [table, claims] = Layout::vertical([Constraint::Length(rows.min(upper.height)), Constraint::Fill(1)]).areas(
-            Rect { y: upper.y, height: upper.height + lower.height, ..upper },
-        );
+        let [table, claims] = Layout::vertical([Constraint::Length(rows.min(upper.height)), Constraint::Fill(1)])
+            .areas(Rect { y: upper.y, height: upper.height + lower.height, ..upper });
         // On a small screen the charts give way to what came of them; Tab brings them back.
         if upper.height + lower.height < rows + 8 + 8 {
             if lab.page % 2 == 1 {
@@ -67,12 +69,12 @@ fn divide(below: Rect, lab: &LabScreen, charts: usize) -> (Rect, Rect, Option<Re
             return (Rect { height: 0, ..upper }, table, Some(claims));
         }
         let third = (upper.height + lower.height).saturating_sub(rows) / 2;
-        let [charts, table, claims] = Layout::vertical([
-            Constraint::Length(third),
-            Constraint::Length(rows),
-            Constraint::Fill(1),
-        ])
-        .areas(Rect { y: upper.y, height: upper.height + lower.height, ..upper });
+        let [charts, table, claims] =
+            Layout::vertical([Constraint::Length(third), Constraint::Length(rows), Constraint::Fill(1)]).areas(Rect {
+                y: upper.y,
+                height: upper.height + lower.height,
+                ..upper
+            });
         return (charts, table, Some(claims));
     }
     (upper, lower, None)
@@ -81,7 +83,9 @@ fn divide(below: Rect, lab: &LabScreen, charts: usize) -> (Rect, Rect, Option<Re
 /// Before the first run: the question, what will be compared, what can be done.
 fn introduction(model: &Model, unit: &UnitId, lab: &LabScreen, frame: &mut Frame<'_>, main: Rect) {
     let theme = model.theme;
-    let Some(experiment) = model.course.unit(unit).and_then(|unit| unit.lab.as_ref()?.experiment.as_ref()) else { return };
+    let Some(experiment) = model.course.unit(unit).and_then(|unit| unit.lab.as_ref()?.experiment.as_ref()) else {
+        return;
+    };
     let dim = theme.style(Role::Dim);
     let mut lines = vec![
         Line::styled(text::clean(&experiment.title).into_owned(), theme.style(Role::Title)),
@@ -205,7 +209,8 @@ type Metric = fn(&Sample) -> Option<f64>;
 fn charts(model: &Model, unit: &UnitId, lab: &LabScreen, started: &LabStarted) -> Vec<Chart> {
     let guesses = predictions(model, unit);
     let levels = |metric: &str| -> Vec<Level> {
-        let about = |predict: &&(&Predict, f64)| predict.0.metric.split_once('.').is_some_and(|(_, name)| name == metric);
+        let about =
+            |predict: &&(&Predict, f64)| predict.0.metric.split_once('.').is_some_and(|(_, name)| name == metric);
         let level = |(predict, guess): &(&Predict, f64)| {
             let variant = predict.metric.split('.').next().unwrap_or_default();
             Level { value: *guess, label: format!("your guess for {variant}"), role: Role::Important }
@@ -226,7 +231,8 @@ fn charts(model: &Model, unit: &UnitId, lab: &LabScreen, started: &LabStarted) -
         let ratio: Metric = |s| (s.hits + s.misses > 0).then(|| 100.0 * s.hits as f64 / (s.hits + s.misses) as f64);
         let mut chart = base("hit ratio", "%", Scale::Fixed(100.0));
         chart.series = series(model.theme, lab, &ratio);
-        chart.levels = levels("hit_ratio").into_iter().map(|l| Level { value: l.value * percent(l.value), ..l }).collect();
+        chart.levels =
+            levels("hit_ratio").into_iter().map(|l| Level { value: l.value * percent(l.value), ..l }).collect();
         all.insert(0, chart);
     }
     let mut latency = base("response time p50 and p99", "ms", Scale::Log);
@@ -314,7 +320,8 @@ fn columns(lab: &LabScreen, started: &LabStarted) -> Vec<String> {
     let known = |name: &str| {
         lab.variants.iter().any(|run| run.totals.as_ref().is_some_and(|totals| totals.iter().any(|(n, _)| n == name)))
     };
-    let standard = ["hit_ratio", "lost_updates", "p50", "p99", "origin.calls", "origin.peak", "stale", "errors", "rate"];
+    let standard =
+        ["hit_ratio", "lost_updates", "p50", "p99", "origin.calls", "origin.peak", "stale", "errors", "rate"];
     let mut all: Vec<String> = started.extra.iter().map(|extra| extra.name.clone()).collect();
     all.extend(standard.iter().map(|name| (*name).to_owned()).filter(|name| known(name)));
     let mut seen = std::collections::HashSet::new();
@@ -403,7 +410,10 @@ fn claims(model: &Model, unit: &UnitId, lab: &LabScreen, frame: &mut Frame<'_>, 
     let lines: Vec<Line<'static>> = lines.into_iter().flat_map(|line| wrapped(&line, width)).collect();
     let scroll = lab.scroll.min(lines.len().saturating_sub(height));
     for (at, line) in lines.iter().skip(scroll).take(height).enumerate() {
-        frame.render_widget(line, Rect { y: area.y + at as u16, height: 1, width: area.width.saturating_sub(2), ..area });
+        frame.render_widget(
+            line,
+            Rect { y: area.y + at as u16, height: 1, width: area.width.saturating_sub(2), ..area },
+        );
     }
     scrollbar(frame, area, scroll, lines.len(), theme);
 }

@@ -126,7 +126,13 @@ impl Chart {
             let step = (decades / (i32::from(rows) / 2).max(1)).max(1) as usize;
             return (0..=decades).step_by(step).map(|n| range.low * 10f64.powi(n)).map(|v| (at(v), v)).collect();
         }
-        let steps = if rows >= 9 { 4 } else if rows >= 5 { 2 } else { 1 };
+        let steps = if rows >= 9 {
+            4
+        } else if rows >= 5 {
+            2
+        } else {
+            1
+        };
         (0..=steps).map(|n| range.value(f64::from(n) / f64::from(steps))).map(|v| (at(v), v)).collect()
     }
 }
@@ -167,7 +173,8 @@ impl Widget for &Chart {
         let log = if matches!(self.scale, Scale::Log) { ", log" } else { "" };
         let unit = if unit.is_empty() { unit } else { unit.replace(')', &format!("{log})")) };
         let title = text::cut(&self.title, usize::from(area.width).saturating_sub(unit.len()), theme.glyphs().ellipsis);
-        let head = Line::from(vec![Span::styled(title.into_owned(), theme.style(Role::Strong)), Span::styled(unit, dim)]);
+        let head =
+            Line::from(vec![Span::styled(title.into_owned(), theme.style(Role::Strong)), Span::styled(unit, dim)]);
         head.render(Rect { height: 1, ..area }, buffer);
 
         let range = self.range();
@@ -364,7 +371,15 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let cases = [(0.0, "0"), (0.5, "0.50"), (12.0, "12"), (12.34, "12.3"), (1234.0, "1234"), (45_678.0, "45.7k"), (2e6, "2.0M")];
+        let cases = [
+            (0.0, "0"),
+            (0.5, "0.50"),
+            (12.0, "12"),
+            (12.34, "12.3"),
+            (1234.0, "1234"),
+            (45_678.0, "45.7k"),
+            (2e6, "2.0M"),
+        ];
         for (value, wanted) in cases {
             assert_eq!(short(value), wanted);
         }

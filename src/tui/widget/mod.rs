@@ -3,6 +3,7 @@
 pub mod card;
 pub mod chart;
 pub mod highlight;
+pub mod lanes;
 pub mod markdown;
 pub mod prompt;
 mod table;
