@@ -153,7 +153,9 @@ pub enum Edit {
 /// Where a binding is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Everywhere.
+    /// Everywhere, also under overlays.
+    System,
+    /// Every screen.
     Global,
     /// Weeks and units.
     Home,
@@ -180,6 +182,7 @@ impl Scope {
     pub fn title(self) -> &'static str {
         match self {
             Scope::Global => "Everywhere",
+            Scope::System => "Always",
             Scope::Home => "Course",
             Scope::Lesson => "Lesson",
             Scope::Question => "Question",
@@ -249,7 +252,7 @@ pub fn scopes(model: &Model) -> Vec<Scope> {
             Overlay::Confirm(_) => Scope::Confirm,
             Overlay::Notice { .. } => Scope::Notice,
         };
-        return vec![scope, Scope::Global];
+        return vec![scope, Scope::System];
     }
     scopes_beneath(model)
 }
@@ -257,14 +260,16 @@ pub fn scopes(model: &Model) -> Vec<Scope> {
 /// Scopes as if no overlay lay on top: what the help is about.
 pub fn scopes_beneath(model: &Model) -> Vec<Scope> {
     if model.focus == Pane::Console {
-        return vec![Scope::Console, Scope::Global];
+        return vec![Scope::Console, Scope::Global, Scope::System];
     }
     match &model.route {
-        Route::Home => vec![Scope::Home, Scope::Global],
-        Route::Lesson(_) if model.question_focused() => vec![Scope::Question, Scope::Lesson, Scope::Global],
-        Route::Lesson(_) => vec![Scope::Lesson, Scope::Global],
-        Route::Lab(_) => vec![Scope::Lab, Scope::Global],
-        Route::Check(_) => vec![Scope::Check, Scope::Global],
+        Route::Home => vec![Scope::Home, Scope::Global, Scope::System],
+        Route::Lesson(_) if model.question_focused() => {
+            vec![Scope::Question, Scope::Lesson, Scope::Global, Scope::System]
+        }
+        Route::Lesson(_) => vec![Scope::Lesson, Scope::Global, Scope::System],
+        Route::Lab(_) => vec![Scope::Lab, Scope::Global, Scope::System],
+        Route::Check(_) => vec![Scope::Check, Scope::Global, Scope::System],
     }
 }
 
@@ -272,6 +277,7 @@ pub fn scopes_beneath(model: &Model) -> Vec<Scope> {
 pub fn bindings(scope: Scope, model: &Model) -> Vec<Binding> {
     let mut all = match scope {
         Scope::Global => global(model),
+        Scope::System => system(model),
         Scope::Home => home(),
         Scope::Lesson => lesson(model),
         Scope::Question => question(),
@@ -298,29 +304,27 @@ pub fn resolve(model: &Model, event: KeyEvent) -> Option<Action> {
     })
 }
 
-fn global(model: &Model) -> Vec<Binding> {
-    let console = model.focus == Pane::Console;
-    let mut all = vec![
+fn system(model: &Model) -> Vec<Binding> {
+    let interrupt = if model.focus == Pane::Console { "cancel" } else { "quit" };
+    vec![
+        bind(&[ctrl('c')], Action::Interrupt, interrupt, 0),
         bind(&[ctrl('z')], Action::Suspend, "suspend", 0),
         bind(&[ctrl('l')], Action::Redraw, "redraw", 0),
-        bind(&[ctrl('c')], Action::Interrupt, if console { "cancel" } else { "quit" }, 0),
-    ];
-    if !console {
-        let leave = if model.route == Route::Home { "quit" } else { "back" };
-        all.push(bind(&[ch('q')], Action::Quit, leave, 7));
-        all.push(bind(&[ch('?'), key(KeyCode::F(1))], Action::Help, "help", 8));
+    ]
+}
+
+fn global(model: &Model) -> Vec<Binding> {
+    if model.focus == Pane::Console {
+        return Vec::new();
     }
-    if !console {
-        all.push(bind(&[ch(':')], Action::Console, "console", 5));
-        all.push(bind(
-            &[ESC, ch('['), with(KeyCode::Left, KeyModifiers::ALT), BACKSPACE],
-            Action::Back,
-            "the place before",
-            0,
-        ));
-        all.push(bind(&[ch(']'), with(KeyCode::Right, KeyModifiers::ALT)], Action::Forward, "the place after", 0));
-    }
-    all
+    let leave = if model.route == Route::Home { "quit" } else { "back" };
+    vec![
+        bind(&[ch('q')], Action::Quit, leave, 7),
+        bind(&[ch('?'), key(KeyCode::F(1))], Action::Help, "help", 8),
+        bind(&[ch(':')], Action::Console, "console", 5),
+        bind(&[ESC, ch('['), with(KeyCode::Left, KeyModifiers::ALT), BACKSPACE], Action::Back, "the place before", 0),
+        bind(&[ch(']'), with(KeyCode::Right, KeyModifiers::ALT)], Action::Forward, "the place after", 0),
+    ]
 }
 
 /// Scrolling, which every list and text has.

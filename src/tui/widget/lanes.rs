@@ -109,7 +109,8 @@ fn in_column(step: &TraceStep, number: usize, place: (usize, usize, usize), them
 
 fn in_line(step: &TraceStep, number: usize, name: &str, lane: usize, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let name = text::clean(name);
-    let short = text::cut(&name, 10, theme.glyphs().ellipsis).into_owned();
+    // "buyer A (instance 1)": the part in brackets is the first to go.
+    let short = text::cut(name.split(" (").next().unwrap_or(&name), 10, theme.glyphs().ellipsis).into_owned();
     let indent = MARGIN + 11;
     let mut lines = Vec::new();
     for (content, style) in parts(step, theme) {
@@ -179,11 +180,33 @@ mod tests {
 
     #[test]
     fn wide_enough_every_client_has_a_column() {
-        insta::assert_snapshot!(plain(64), @"");
+        insta::assert_snapshot!(plain(64), @r"
+        2 buyers, smallest found, replayed 3/3
+
+             buyer A (instance 1)         buyer B (instance 2)
+           1 SET lock:42 a NX PX 500      |
+             -> OK                        |
+           2 --- 500 ms pass: the lock expires ---
+           3 |                            SET lock:42 b NX PX 500
+             |                            -> OK
+        x  4 DEL lock:42                  |
+             -> (integer) 1               |
+        ");
     }
 
     #[test]
     fn narrow_every_step_names_its_client() {
-        insta::assert_snapshot!(plain(40), @"");
+        insta::assert_snapshot!(plain(40), @r"
+        2 buyers, smallest found, replayed 3/3
+
+           1 buyer A    SET lock:42 a NX PX 500
+                        -> OK
+           2 --- 500 ms pass: the lock ---
+             --- expires ---
+           3 buyer B    SET lock:42 b NX PX 500
+                        -> OK
+        x  4 buyer A    DEL lock:42
+                        -> (integer) 1
+        ");
     }
 }
