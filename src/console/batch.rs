@@ -125,7 +125,7 @@ impl<W: Write, E: Write> Batch<W, E> {
                 }
             }
             Local::Peek(key) => {
-                let lines = super::peek::peek(&mut self.client, &key, Repr::EXACT).await;
+                let lines = super::peek::peek(&self.client, &key, Repr::EXACT).await;
                 for line in lines {
                     writeln!(self.out, "{}", line.text())?;
                 }

@@ -14,7 +14,7 @@ use crate::resp::{Frame, Value};
 const SHOWN: &str = "10";
 
 /// Type, encoding, size, memory, expiry; then the beginning of the value.
-pub(super) async fn peek(client: &mut Client, key: &[u8], repr: Repr) -> Vec<ReplyLine> {
+pub(super) async fn peek(client: &Client, key: &[u8], repr: Repr) -> Vec<ReplyLine> {
     match look(client, key, repr).await {
         Ok(lines) => lines,
         Err(error) => vec![ReplyLine::new(Token::Error, format!("(error) {error}"))],

@@ -1,6 +1,9 @@
 //! The command table.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 
@@ -81,12 +84,12 @@ pub struct Docs {
 
 impl Docs {
     /// The table that is built in.
-    pub fn built_in() -> &'static Self {
-        static TABLE: OnceLock<Docs> = OnceLock::new();
+    pub fn built_in() -> &'static Arc<Self> {
+        static TABLE: OnceLock<Arc<Docs>> = OnceLock::new();
         TABLE.get_or_init(|| {
             // The asset is tested; an unreadable one would only cost help and hints.
             let json = serde_json::from_str(BUILT_IN).unwrap_or(serde_json::Value::Null);
-            Self::from_reply(&from_json(json)).unwrap_or_default()
+            Arc::new(Self::from_reply(&from_json(json)).unwrap_or_default())
         })
     }
 
