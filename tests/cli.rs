@@ -1,5 +1,8 @@
 //! The binary without a screen: what it prints, where it keeps things, how it exits.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     io::Read,

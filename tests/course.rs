@@ -1,5 +1,8 @@
 //! The course: what is embedded is valid, and every mistake an author can make is named with its place.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::Path};
 
 use cachelab::course::{

@@ -49,7 +49,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode> {
     refuse_foreign(&folder, unit)?;
     let written = starter::write_new(&folder, &starter.files).with_context(|| folder.display().to_string())?;
     common::record(&unit.id, &Change::Folder { path: common::absolute(&folder)? });
-    report(&mut io::stdout().lock(), &folder, &starter, &written, Ink::of(global))?;
+    let mut out = io::stdout().lock();
+    report(&mut out, &folder, &starter, &written, Ink::of(global))?;
+    let languages = starter::languages(&course)?;
+    let others: Vec<_> = languages.iter().filter(|l| l.id != starter.language).map(|l| l.id.as_str()).collect();
+    writeln!(out, "Also in:      {} (--lang); any other language will do as well", others.join(", "))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -69,6 +69,8 @@ pub struct Language {
 /// What a learner begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Starter {
+    /// [`Language::id`].
+    pub language: String,
     /// Path in the learner's folder, and content.
     pub files: Vec<(String, String)>,
     /// Which of them is to be edited.
@@ -125,7 +127,7 @@ pub fn render(course: &Course, unit: &Unit, language: &str) -> Result<Starter, S
     files.push(("README.md".to_owned(), readme::text(unit, exercise, &kit.name, &kit.program, &kit.needs)));
     files.push(("cachelab.toml".to_owned(), format!("exercise = \"{}\"\n{}", unit.id, kit.manifest)));
     files.sort();
-    Ok(Starter { files, program: kit.program, needs: kit.needs })
+    Ok(Starter { language: id, files, program: kit.program, needs: kit.needs })
 }
 
 fn kits(course: &Course) -> Result<(Source, Vec<(String, Kit)>), StarterError> {

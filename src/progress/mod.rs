@@ -279,10 +279,11 @@ impl Progress {
 
     /// Notes that `change` happened in `id` at that time.
     pub fn apply(&mut self, id: &UnitId, change: &Change, at: Timestamp) {
-        if let Change::Here { block } = change {
-            self.here = Some(Place { unit: id.clone(), block: *block });
+        let unit = self.units.entry(id.clone()).or_default();
+        unit.apply(change, at);
+        if matches!(change, Change::Here { .. } | Change::Read) {
+            self.here = Some(Place { unit: id.clone(), block: unit.block });
         }
-        self.units.entry(id.clone()).or_default().apply(change, at);
     }
 }
 
