@@ -2,8 +2,12 @@
 //!
 //! Owns: target, driver, schedules, history, properties, report, replay. Must not know: who shows it.
 
+mod driver;
 mod event;
+mod kernel;
+mod manifest;
 mod run;
+mod warehouse;
 
 pub use event::*;
 pub use run::{CheckOptions, Run, start};

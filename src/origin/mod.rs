@@ -4,6 +4,7 @@
 //! Owns: the truth and how slow it is. Must not know: caches, Redis, lessons.
 
 mod gauge;
+pub mod http;
 mod simulated;
 mod warehouse;
 
