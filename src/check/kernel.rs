@@ -59,36 +59,48 @@ pub enum Listener {
 
 /// Whether the socket that listens on `port` belongs to the process group.
 pub fn listener(port: u16, group: u32) -> Listener {
-    let inodes: HashSet<String> =
-        ["/proc/net/tcp", "/proc/net/tcp6"].iter().flat_map(|file| listening_inodes(file, port)).collect();
-    if inodes.is_empty() {
+    let mut sockets = listening();
+    sockets.retain(|socket| socket.0 == port);
+    if sockets.is_empty() {
         return Listener::Unknown;
     }
+    let own = sockets_of(group);
+    if sockets.iter().any(|(_, inode)| own.contains(inode)) { Listener::Ours } else { Listener::Foreign }
+}
+
+/// The ports on which the group listens.
+pub fn listening_ports(group: u32) -> Vec<u16> {
+    let own = sockets_of(group);
+    let mut ports: Vec<u16> = listening().into_iter().filter(|(_, inode)| own.contains(inode)).map(|s| s.0).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// Inodes of all sockets that the group has open.
+fn sockets_of(group: u32) -> HashSet<String> {
+    let mut inodes = HashSet::new();
     for pid in members(group) {
         let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
         for file in files.flatten() {
             let target = fs::read_link(file.path()).unwrap_or_default();
             let inode = target.to_str().and_then(|t| t.strip_prefix("socket:[")?.strip_suffix(']'));
-            if inode.is_some_and(|i| inodes.contains(i)) {
-                return Listener::Ours;
-            }
+            inodes.extend(inode.map(str::to_owned));
         }
     }
-    Listener::Foreign
+    inodes
 }
 
-fn listening_inodes(file: &str, port: u16) -> Vec<String> {
+/// Port and inode of every listening TCP socket.
+fn listening() -> Vec<(u16, String)> {
     const LISTEN: &str = "0A";
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let hex = format!(":{port:04X}");
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let matches = fields.get(1)?.ends_with(&hex) && *fields.get(3)? == LISTEN;
-            matches.then(|| fields.get(9).map(ToString::to_string))?
-        })
-        .collect()
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?;
+        (*fields.get(3)? == LISTEN).then(|| Some((port, (*fields.get(9)?).to_owned())))?
+    };
+    let files = ["/proc/net/tcp", "/proc/net/tcp6"].map(|file| fs::read_to_string(file).unwrap_or_default());
+    files.iter().flat_map(|text| text.lines().skip(1)).filter_map(row).collect()
 }
 
 #[cfg(all(test, target_os = "linux"))]

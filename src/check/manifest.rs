@@ -96,7 +96,9 @@ impl Manifest {
         let file = folder.join(MANIFEST);
         let source = match std::fs::read_to_string(&file) {
             Ok(source) => source,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ManifestError::Missing(folder.to_path_buf())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ManifestError::Missing(folder.to_path_buf()));
+            }
             Err(source) => return Err(ManifestError::Unreadable { file, source }),
         };
         let manifest = Self::parse(&source, &file)?;
@@ -129,7 +131,14 @@ impl Manifest {
     }
 }
 
-fn invalid(file: &Path, source: &str, span: std::ops::Range<usize>, message: &str, label: &str, help: &str) -> ManifestError {
+fn invalid(
+    file: &Path,
+    source: &str,
+    span: std::ops::Range<usize>,
+    message: &str,
+    label: &str,
+    help: &str,
+) -> ManifestError {
     ManifestError::Invalid(Box::new(Diagnostic {
         file: file.file_name().map_or_else(|| file.to_path_buf(), PathBuf::from),
         source: source.to_owned(),

@@ -4,9 +4,14 @@
 
 mod driver;
 mod event;
+mod instance;
 mod kernel;
 mod manifest;
+mod prepare;
 mod run;
+mod side;
+mod stage;
+mod stand;
 mod warehouse;
 
 pub use event::*;

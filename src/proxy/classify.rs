@@ -29,16 +29,16 @@ pub fn classify(argv: &[Bytes]) -> Class {
     let Some(name) = argv.first() else { return Class::Handshake };
     match name.to_ascii_uppercase().as_slice() {
         b"AUTH" | b"SHUTDOWN" | b"DEBUG" | b"REPLICAOF" | b"SLAVEOF" | b"FAILOVER" => Class::Local,
-        b"HELLO" | b"CLIENT" | b"SELECT" | b"PING" | b"ECHO" | b"INFO" | b"COMMAND" | b"SCRIPT" | b"FUNCTION" | b"CONFIG"
-        | b"TIME" | b"QUIT" | b"RESET" | b"READONLY" | b"READWRITE" | b"CLUSTER" | b"ROLE" | b"ACL" | b"LATENCY"
-        | b"MEMORY" | b"MONITOR" | b"ASKING" | b"LOLWUT" | b"MODULE" | b"SLOWLOG" => Class::Handshake,
+        b"HELLO" | b"CLIENT" | b"SELECT" | b"PING" | b"ECHO" | b"INFO" | b"COMMAND" | b"SCRIPT" | b"FUNCTION"
+        | b"CONFIG" | b"TIME" | b"QUIT" | b"RESET" | b"READONLY" | b"READWRITE" | b"CLUSTER" | b"ROLE" | b"ACL"
+        | b"LATENCY" | b"MEMORY" | b"MONITOR" | b"ASKING" | b"LOLWUT" | b"MODULE" | b"SLOWLOG" => Class::Handshake,
         b"SUBSCRIBE" | b"PSUBSCRIBE" | b"SSUBSCRIBE" | b"UNSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SUNSUBSCRIBE" => {
             Class::Subscribe
         }
         b"MULTI" | b"DISCARD" | b"UNWATCH" => Class::Queued,
         b"EXEC" => Class::Exec,
-        b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" | b"BLMPOP" | b"BZPOPMIN" | b"BZPOPMAX" | b"BZMPOP" | b"WAIT"
-        | b"WAITAOF" => Class::Blocking,
+        b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" | b"BLMPOP" | b"BZPOPMIN" | b"BZPOPMAX" | b"BZMPOP"
+        | b"WAIT" | b"WAITAOF" => Class::Blocking,
         b"XREAD" | b"XREADGROUP" if argv.iter().any(|a| a.eq_ignore_ascii_case(b"BLOCK")) => Class::Blocking,
         _ => Class::Normal,
     }

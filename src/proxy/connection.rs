@@ -197,7 +197,8 @@ impl<'a> Connection<'a> {
                 return;
             }
             let Some(command) = self.queue.pop_front() else { return };
-            let mut entry = InFlight { id: command.id, hold_reply: false, cut: command.cut_after, local: command.local };
+            let mut entry =
+                InFlight { id: command.id, hold_reply: false, cut: command.cut_after, local: command.local };
             match command.class {
                 Class::Local => {}
                 Class::Subscribe => {
