@@ -77,6 +77,20 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// A buyer that has not begun.
+    pub fn at(instance: usize, item: String) -> Self {
+        Self {
+            instance,
+            item,
+            state: State::NotStarted,
+            outcome: None,
+            steps: 0,
+            last: None,
+            stirred: false,
+            task: None,
+        }
+    }
+
     /// Status of the answer.
     pub fn status(&self) -> Option<u16> {
         self.outcome.as_ref()?.as_ref().ok().map(|reply| reply.status)
@@ -191,19 +205,9 @@ impl<'a> Stage<'a> {
         stand.set_mode(Mode::Controlled);
         stand.origin.hold(Some(Arc::new(|_: &Call| true)));
         let baseline = stand.side.keys().await?;
-        let actor = |(instance, item): &(usize, String)| Actor {
-            instance: *instance,
-            item: item.clone(),
-            state: State::NotStarted,
-            outcome: None,
-            steps: 0,
-            last: None,
-            stirred: false,
-            task: None,
-        };
         Ok(Self {
             stand,
-            actors: buyers.iter().map(actor).collect(),
+            actors: buyers.iter().map(|(instance, item)| Actor::at(*instance, item.clone())).collect(),
             held: Vec::new(),
             history: Vec::new(),
             baseline,
