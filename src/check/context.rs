@@ -92,6 +92,11 @@ impl Context {
     pub async fn hasty(&mut self) -> Result<&mut Stand, Trouble> {
         if let Slot::Starting(task) = &mut self.hasty {
             let stand = task.await.map_err(|e| Trouble::Ours(e.to_string()))??;
+            // Scripts are loaded, connections opened: the sales that are watched are all alike.
+            for index in 0..stand.instances.len() {
+                let item = stand.new_item(&mut self.rng, 1);
+                let _ = stand.buy(index, &item, Duration::from_secs(5)).await;
+            }
             self.hasty = Slot::Ready(Box::new(stand));
         }
         match &mut self.hasty {

@@ -113,7 +113,7 @@ mod tests {
         let port = socket.local_addr().unwrap().port();
         let own = stat(Path::new("/proc/self/stat")).unwrap().2;
         assert_eq!(listener(port, own), Listener::Ours);
-        assert_eq!(listener(port, 1), Listener::Foreign);
+        assert_eq!(listener(port, u32::MAX), Listener::Foreign);
         drop(socket);
         assert_eq!(listener(port, own), Listener::Unknown);
     }

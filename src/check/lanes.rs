@@ -58,13 +58,15 @@ struct Marks {
     ellipsis: &'static str,
 }
 
-const UNICODE: Marks = Marks { live: '│', line: '─', head: '▶', time: '╌', note: "└ ", wrong: " ◀◀◀", ellipsis: "…" };
+const UNICODE: Marks =
+    Marks { live: '│', line: '─', head: '▶', time: '╌', note: "└ ", wrong: " ◀◀◀", ellipsis: "…" };
 const ASCII: Marks = Marks { live: '|', line: '-', head: '>', time: '~', note: "` ", wrong: " <<<", ellipsis: "..." };
 
 /// Draws a counterexample: lanes side by side where there is room, else one step a line.
 pub fn draw(example: &Counterexample, drawing: Drawing) -> Vec<Line> {
     let marks = if drawing.ascii { &ASCII } else { &UNICODE };
-    let longest = example.steps.iter().filter_map(|s| s.reply.as_deref()).map(UnicodeWidthStr::width).max().unwrap_or(0);
+    let longest =
+        example.steps.iter().filter_map(|s| s.reply.as_deref()).map(UnicodeWidthStr::width).max().unwrap_or(0);
     let reply = longest.clamp(8, 30) + marks.wrong.len().min(4);
     let lanes = example.lanes.len().max(1);
     let lane = drawing.width.saturating_sub(NUMBER + 2 + reply) / lanes;
@@ -202,7 +204,10 @@ impl Pen<'_> {
     fn narrow(&self, example: &Counterexample) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         for (index, name) in example.lanes.iter().enumerate() {
-            lines.push(vec![(Tint::Heading, format!("{}  {}", super::trace::letter(index), self.cut(name, self.width.saturating_sub(3))))]);
+            lines.push(vec![(
+                Tint::Heading,
+                format!("{}  {}", super::trace::letter(index), self.cut(name, self.width.saturating_sub(3))),
+            )]);
         }
         for (number, step) in example.steps.iter().enumerate() {
             let who = step.lane.map_or(self.marks.time.to_string(), |index| super::trace::letter(index).to_string());
@@ -262,7 +267,11 @@ fn ascii(text: &str) -> String {
 
 /// The lines as text, without tints.
 pub fn plain(lines: &[Line]) -> String {
-    lines.iter().map(|line| line.iter().map(|(_, text)| text.as_str()).collect::<String>()).collect::<Vec<_>>().join("\n")
+    lines
+        .iter()
+        .map(|line| line.iter().map(|(_, text)| text.as_str()).collect::<String>())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -285,7 +294,11 @@ mod tests {
         steps[3].note = Some("B owns the lock".into());
         steps[4].note = Some("A removed B's lock".into());
         steps[4].violates = true;
-        Counterexample { headline: "2 buyers".into(), lanes: vec!["buyer A (instance 1)".into(), "buyer B (instance 2)".into()], steps }
+        Counterexample {
+            headline: "2 buyers".into(),
+            lanes: vec!["buyer A (instance 1)".into(), "buyer B (instance 2)".into()],
+            steps,
+        }
     }
 
     #[test]
@@ -304,7 +317,8 @@ mod tests {
     #[test]
     fn no_line_is_wider_than_asked_for() {
         let mut example = example();
-        example.steps[0].text = "EVALSHA 3f1a55 2 sale:{shoe-1a2b3c}:lock sale:{shoe-1a2b3c}:fence 9b2c77 29700 日本語日本語日本語".into();
+        example.steps[0].text =
+            "EVALSHA 3f1a55 2 sale:{shoe-1a2b3c}:lock sale:{shoe-1a2b3c}:fence 9b2c77 29700 日本語日本語日本語".into();
         example.steps[0].reply = Some("a reply that is much longer than any column could ever be, truly".into());
         for width in [20, 37, 60, 80, 100, 133, 200] {
             for line in draw(&example, Drawing { width, ascii: false }) {

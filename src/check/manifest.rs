@@ -87,6 +87,11 @@ pub enum ManifestError {
     Invalid(Box<Diagnostic>),
 }
 
+/// The exercise that the program in a folder says it solves.
+pub fn exercise_of(folder: &Path) -> Result<Option<String>, ManifestError> {
+    Ok(Manifest::read(folder)?.exercise)
+}
+
 impl Manifest {
     /// Reads the manifest of a folder.
     pub fn read(folder: &Path) -> Result<Self, ManifestError> {

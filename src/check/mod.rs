@@ -23,4 +23,6 @@ mod trace;
 mod warehouse;
 
 pub use event::*;
+pub use manifest::{ManifestError, exercise_of};
+pub use property::validate;
 pub use run::{CheckOptions, DEFAULT_BUDGET, Run, start};
