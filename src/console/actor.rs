@@ -115,6 +115,7 @@ impl Actor {
     pub async fn run(mut self) {
         self.connect().await;
         loop {
+            self.publish_prompt().await;
             let retry = self.reconnect.map(|(at, _)| at);
             tokio::select! {
                 request = self.requests.recv() => match request {
@@ -132,7 +133,6 @@ impl Actor {
             {
                 self.request(request).await;
             }
-            self.publish_prompt().await;
         }
         if let Busy::Block(task) = &self.busy {
             task.abort();

@@ -192,10 +192,10 @@ fn literal_key(script: &[u8]) -> Option<String> {
     for (at, _) in script.match_indices("call") {
         let rest = script[at + 4..].trim_start();
         let rest = rest.strip_prefix('(').map_or(rest, str::trim_start);
-        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let Some(quote) = rest.chars().next().filter(|c| matches!(c, '\'' | '"')) else { continue };
         let mut parts = rest[1..].splitn(2, quote);
-        let name = parts.next()?.to_ascii_uppercase();
-        let after = parts.next()?.trim_start();
+        let (Some(name), Some(after)) = (parts.next(), parts.next()) else { continue };
+        let (name, after) = (name.to_ascii_uppercase(), after.trim_start());
         if HARMLESS.iter().any(|harmless| harmless.split(' ').next() == Some(&name)) {
             continue;
         }

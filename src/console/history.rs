@@ -17,14 +17,15 @@ use crate::resp::split_args;
 /// Lines kept.
 pub const KEPT: usize = 10_000;
 
-/// Where the console's history is kept unless the front end says otherwise; `CACHELAB_HISTORY_FILE`
-/// comes first (empty: nowhere).
+/// Where the console's history is kept: beside the progress, in `CACHELAB_HOME` or the user's data
+/// folder.
 pub fn default_history_file() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("CACHELAB_HISTORY_FILE") {
-        return (!path.is_empty()).then(|| PathBuf::from(path));
-    }
-    let base = etcetera::choose_base_strategy().ok()?;
-    Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("cachelab").join("console_history"))
+    let home = std::env::var_os("CACHELAB_HOME").filter(|folder| !folder.is_empty());
+    let folder = match home {
+        Some(folder) => PathBuf::from(folder),
+        None => etcetera::choose_base_strategy().ok()?.data_dir().join("cachelab"),
+    };
+    Some(folder.join("console_history"))
 }
 
 /// See the module.

@@ -133,9 +133,12 @@ impl Printer {
         if self.begun && self.stack.is_empty() && !self.open_line {
             return None;
         }
+        // The line that is open now is not shown yet; where it is an element of the outermost
+        // aggregate, that element is not either.
+        let open = usize::from(self.open_line && self.stack.len() == 1);
         Some(self.stack.first().map_or(0, |level| match level.kind {
-            Kind::Map | Kind::Attributes => level.remaining / 2,
-            _ => level.remaining,
+            Kind::Map | Kind::Attributes => level.remaining / 2 + open,
+            _ => level.remaining + open,
         }))
     }
 
