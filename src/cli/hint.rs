@@ -111,7 +111,7 @@ fn text(out: &mut impl Write, unit: &Unit, hints: &Hints<'_>, (before, level): (
     let first = if level > before { before } else { 0 };
     for (index, hint) in hints.levels.iter().enumerate().take(level).skip(first) {
         writeln!(out, "\n{}", ink.paint("2", &format!("Hint {} of {all}", index + 1)))?;
-        for line in render::blocks(&markdown(hint), Show { ink, answers: false }, ink.width) {
+        for line in render::blocks(&markdown(hint), Show::text(ink), ink.width) {
             writeln!(out, "{line}")?;
         }
     }

@@ -3,6 +3,7 @@
 // Every subcommand is handed its own arguments, whether or not it takes them apart.
 #![allow(clippy::needless_pass_by_value)]
 
+mod blocks;
 mod check;
 mod common;
 mod completions;

@@ -8,11 +8,13 @@ use std::{
 use anyhow::Result;
 
 use super::{
-    Format, Global,
+    Format, Global, blocks,
     common::{self, Ink},
     render::{self, Show},
+    server,
 };
 use crate::{
+    console::BlockOutcome,
     course::{Course, Unit},
     progress::Change,
 };
@@ -20,7 +22,7 @@ use crate::{
 /// Arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cachelab read week2/locks\n  cachelab read locks --plain | less\n  \
-                        cachelab read week2/locks --answers\n  cachelab read week2/locks --format json")]
+                        cachelab read week2/locks --run\n  cachelab read week2/locks --answers\n  cachelab read week2/locks --format json")]
 pub struct Args {
     /// The unit: week2/locks, or its last part if only one unit has it
     #[arg(value_name = "ID")]
@@ -28,6 +30,9 @@ pub struct Args {
     /// With the answers of the questions, and why the wrong ones are wrong
     #[arg(long)]
     answers: bool,
+    /// Run its redis blocks on a live server, and show what really comes
+    #[arg(long, conflicts_with = "format")]
+    run: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -41,7 +46,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode> {
     match args.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&unit.lesson)?)?,
         Format::Text => {
-            for line in text(&course, unit, Show { ink: Ink::of(global), answers: args.answers }) {
+            let outcomes = if args.run { run_blocks(unit, global)? } else { Vec::new() };
+            let show = Show { ink: Ink::of(global), answers: args.answers, outcomes: &outcomes };
+            for line in text(&course, unit, show) {
                 writeln!(out, "{line}")?;
             }
         }
@@ -51,7 +58,23 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(course: &Course, unit: &Unit, show: Show) -> Vec<String> {
+/// Runs every redis block of the lesson, in order, on a live server.
+fn run_blocks(unit: &Unit, global: &Global) -> Result<Vec<BlockOutcome>> {
+    let options = server::options(global)?;
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcomes = reactor.block_on(async {
+        let server = server::start(&options, global).await?;
+        let outcomes = blocks::run_lesson(&unit.lesson, server.endpoint()).await;
+        server.stop().await;
+        outcomes
+    })?;
+    for (block, outcome) in unit.lesson.redis_blocks().zip(&outcomes) {
+        common::record(&unit.id, &Change::BlockRun { block: block.index, matched: outcome.passed() });
+    }
+    Ok(outcomes)
+}
+
+fn text(course: &Course, unit: &Unit, show: Show<'_>) -> Vec<String> {
     let Show { ink, .. } = show;
     let lesson = &unit.lesson;
     let mut lines: Vec<String> =
@@ -73,6 +96,7 @@ fn further(course: &Course, unit: &Unit, ink: Ink) -> Vec<String> {
     let mut steps = Vec::new();
     if unit.lesson.redis_blocks().next().is_some() {
         steps.push(("try the commands", "cachelab console".to_owned()));
+        steps.push(("run them all", format!("cachelab read {id} --run")));
     }
     let lab = unit.lab.as_ref();
     if lab.is_some_and(|lab| lab.experiment.is_some()) {

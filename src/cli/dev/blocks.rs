@@ -2,18 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Report;
 use crate::{
-    cli::{Global, server},
-    console::{BlockOutcome, Session, SessionOptions},
+    cli::{Global, blocks::Blocks, server},
+    console::BlockOutcome,
     course::{Unit, lesson::RedisBlock},
     server::{Endpoint, Ownership},
 };
-
-/// A block waits for seconds at most (`BLPOP … 1`); one that hangs must not hang us.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs each lesson's blocks in order on an empty server, and once more on what the first round left:
 /// a learner runs a block again.
@@ -36,18 +33,16 @@ pub(super) async fn check(units: &[&Unit], global: &Global, report: &mut Report)
 
 async fn lesson(unit: &Unit, endpoint: &Endpoint, report: &mut Report) -> Result<()> {
     let began = Instant::now();
-    // The events are a screen's concern; the outcome of a block is all that is asked for here.
-    let (session, mut events) = Session::open(endpoint.clone(), SessionOptions::default());
-    let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
+    let blocks = Blocks::open(endpoint);
     if endpoint.ownership == Ownership::Private {
         let empty = RedisBlock { index: 0, setup: vec!["FLUSHALL".to_owned()], steps: Vec::new(), line: 0 };
-        let emptied = run(&session, &empty).await?;
+        let emptied = blocks.run(&empty).await?;
         anyhow::ensure!(emptied.stopped.is_none(), "FLUSHALL: {}", emptied.stopped.unwrap_or_default());
     }
     let mut wrong = 0;
     for round in ["", ", run a second time"] {
         for block in unit.lesson.redis_blocks() {
-            let outcome = run(&session, block).await?;
+            let outcome = blocks.run(block).await?;
             for (line, text) in mismatches(block, &outcome) {
                 wrong += 1;
                 let what = format!("lessons/{}.md:{line}{round}", unit.id);
@@ -55,17 +50,11 @@ async fn lesson(unit: &Unit, endpoint: &Endpoint, report: &mut Report) -> Result
             }
         }
     }
-    drain.abort();
     if wrong == 0 {
-        let blocks = unit.lesson.redis_blocks().count();
-        report.good("blocks", &format!("{}, {blocks} blocks, twice", unit.id), began.elapsed())?;
+        let count = unit.lesson.redis_blocks().count();
+        report.good("blocks", &format!("{}, {count} blocks, twice", unit.id), began.elapsed())?;
     }
     Ok(())
-}
-
-async fn run(session: &Session, block: &RedisBlock) -> Result<BlockOutcome> {
-    let outcome = tokio::time::timeout(PATIENCE, session.run_block(block)).await;
-    outcome.with_context(|| format!("the block of line {} did not end within {PATIENCE:?}", block.line))
 }
 
 /// Line of each step that did not answer as the lesson says, with what was expected and what came.

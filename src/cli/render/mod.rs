@@ -8,22 +8,34 @@ mod words;
 use unicode_width::UnicodeWidthStr;
 
 use super::common::{Ink, printable};
-use crate::course::{
-    Block, Inline,
-    lesson::{AlertKind, Choice, Expected, Predict, Quiz, QuizKind, RedisBlock},
+use crate::{
+    console::BlockOutcome,
+    course::{
+        Block, Inline,
+        lesson::{AlertKind, Choice, Expected, Predict, Quiz, QuizKind, RedisBlock},
+    },
 };
 
 /// What to show beside the text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Show {
+pub(super) struct Show<'a> {
     /// How to write.
     pub ink: Ink,
     /// Answers and explanations of quizzes.
     pub answers: bool,
+    /// What came of each redis block, in order; empty: they were not run, and the lesson's replies are shown.
+    pub outcomes: &'a [BlockOutcome],
+}
+
+impl Show<'_> {
+    /// The text as it stands.
+    pub fn text(ink: Ink) -> Self {
+        Show { ink, answers: false, outcomes: &[] }
+    }
 }
 
 /// The blocks in lines of at most `width` columns (code is never broken), with an empty line between blocks.
-pub(super) fn blocks(blocks: &[Block], show: Show, width: usize) -> Vec<String> {
+pub(super) fn blocks(blocks: &[Block], show: Show<'_>, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         // A list belongs to the sentence before it when both stand in a list item.
@@ -35,7 +47,7 @@ pub(super) fn blocks(blocks: &[Block], show: Show, width: usize) -> Vec<String> 
     lines
 }
 
-fn one(block: &Block, show: Show, width: usize) -> Vec<String> {
+fn one(block: &Block, show: Show<'_>, width: usize) -> Vec<String> {
     let ink = show.ink;
     match block {
         Block::Heading { level, text } => heading(*level, text, ink, width),
@@ -51,7 +63,7 @@ fn one(block: &Block, show: Show, width: usize) -> Vec<String> {
                 format!("    {}", ink.paint("32", &printable(line).replace('\t', "    "))).trim_end().to_owned()
             })
             .collect(),
-        Block::Redis(block) => redis(block, ink),
+        Block::Redis(block) => redis(block, show),
         Block::Quiz(quiz) => self::quiz(quiz, show, width),
         Block::Predict(predict) => self::predict(predict, ink, width),
         Block::Lab(id) => vec![format!("{} cachelab lab {id}", ink.paint("1;35", "Lab:"))],
@@ -69,7 +81,7 @@ fn heading(level: u8, text: &[Inline], ink: Ink, width: usize) -> Vec<String> {
     words::wrap(&text, ink, width).iter().map(|line| ink.paint(style, line)).collect()
 }
 
-fn list(start: Option<u64>, items: &[Vec<Block>], show: Show, width: usize) -> Vec<String> {
+fn list(start: Option<u64>, items: &[Vec<Block>], show: Show<'_>, width: usize) -> Vec<String> {
     let last = start.map(|start| start + items.len() as u64);
     let marker_width = last.map_or(2, |last| last.to_string().len() + 2);
     let loose = items.iter().any(|item| item.iter().filter(|block| matches!(block, Block::Paragraph(_))).count() > 1);
@@ -87,7 +99,7 @@ fn list(start: Option<u64>, items: &[Vec<Block>], show: Show, width: usize) -> V
     lines
 }
 
-fn item_lines(item: &[Block], show: Show, width: usize) -> Vec<String> {
+fn item_lines(item: &[Block], show: Show<'_>, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for block in item {
         if !lines.is_empty() && !matches!(block, Block::List { .. }) {
@@ -98,7 +110,7 @@ fn item_lines(item: &[Block], show: Show, width: usize) -> Vec<String> {
     lines
 }
 
-fn alert(kind: AlertKind, inner: &[Block], show: Show, width: usize) -> Vec<String> {
+fn alert(kind: AlertKind, inner: &[Block], show: Show<'_>, width: usize) -> Vec<String> {
     let (name, style) = match kind {
         AlertKind::Note => ("Note", "34"),
         AlertKind::Tip => ("Tip", "32"),
@@ -111,23 +123,38 @@ fn alert(kind: AlertKind, inner: &[Block], show: Show, width: usize) -> Vec<Stri
     prefixed(&bar(show.ink, style), &lines)
 }
 
-/// The commands as at a prompt, each with what it answers.
-fn redis(block: &RedisBlock, ink: Ink) -> Vec<String> {
+/// The commands as at a prompt, each with what it answers: what the lesson says, or what came.
+fn redis(block: &RedisBlock, show: Show<'_>) -> Vec<String> {
+    let ink = show.ink;
+    let outcome = show.outcomes.get(block.index);
     let mut lines = Vec::new();
-    for step in &block.steps {
+    for (index, step) in block.steps.iter().enumerate() {
         lines.push(format!("    {} {}", ink.paint("2", "redis>"), ink.paint("1", &printable(&step.command))));
-        lines.extend(step.expected.iter().map(|expected| {
-            let line = match expected {
-                Expected::Exact(line) => printable(line),
-                Expected::Pattern(pattern) => printable(&pattern.replace('*', "…")),
-            };
-            format!("    {line}").trim_end().to_owned()
-        }));
+        let came = outcome.and_then(|outcome| outcome.steps.get(index));
+        let replies: Vec<String> = match (outcome, came) {
+            (Some(_), Some(step)) => step.reply.iter().map(crate::console::ReplyLine::text).collect(),
+            (Some(_), None) => Vec::new(),
+            (None, _) => step.expected.iter().map(expected).collect(),
+        };
+        lines.extend(replies.iter().map(|line| format!("    {}", printable(line)).trim_end().to_owned()));
+        if came.is_some_and(|step| !step.matched) {
+            let says = step.expected.iter().map(expected).collect::<Vec<_>>().join(" / ");
+            lines.push(ink.paint("31", &format!("    not what the lesson says: {says}")));
+        }
     }
+    let stopped = outcome.and_then(|outcome| outcome.stopped.as_deref());
+    lines.extend(stopped.map(|reason| ink.paint("31", &format!("    stopped: {}", printable(reason)))));
     lines
 }
 
-fn quiz(quiz: &Quiz, show: Show, width: usize) -> Vec<String> {
+fn expected(line: &Expected) -> String {
+    match line {
+        Expected::Exact(line) => printable(line),
+        Expected::Pattern(pattern) => printable(&pattern.replace('*', "…")),
+    }
+}
+
+fn quiz(quiz: &Quiz, show: Show<'_>, width: usize) -> Vec<String> {
     let ink = show.ink;
     let task = match &quiz.kind {
         QuizKind::Single(_) => "pick one".to_owned(),
@@ -152,7 +179,7 @@ fn quiz(quiz: &Quiz, show: Show, width: usize) -> Vec<String> {
     lines
 }
 
-fn choice_lines(choices: &[Choice], show: Show, width: usize) -> Vec<String> {
+fn choice_lines(choices: &[Choice], show: Show<'_>, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for (letter, choice) in ('a'..).zip(choices) {
         let text = words::wrap(&choice.text, show.ink, width.saturating_sub(5));
@@ -171,7 +198,7 @@ fn choice_lines(choices: &[Choice], show: Show, width: usize) -> Vec<String> {
 }
 
 /// The choices stand in the right order in the course: shown sorted by a fixed hash instead, and never as they stand.
-fn ordering_lines(choices: &[Choice], show: Show, width: usize) -> Vec<String> {
+fn ordering_lines(choices: &[Choice], show: Show<'_>, width: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..choices.len()).collect();
     if !show.answers {
         let hash = |choice: &Choice| {
