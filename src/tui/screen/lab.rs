@@ -129,7 +129,12 @@ pub fn bindings(model: &Model) -> Vec<Binding> {
     if lab.started.is_some() {
         all.push(keymap::named(&[KeyCode::Right], Action::Variant(1), "variant", 3));
         all.push(keymap::named(&[KeyCode::Left], Action::Variant(-1), "variant before", 0));
-        all.push(keymap::named(&[KeyCode::Tab], Action::Tab(1), "other charts", 2));
+        all.push(keymap::named(
+            &[KeyCode::Tab],
+            Action::Tab(1),
+            if lab.claims.is_empty() { "other charts" } else { "charts, results" },
+            2,
+        ));
         all.push(keymap::named(&[KeyCode::BackTab], Action::Tab(-1), "charts before", 0));
     }
     all

@@ -48,7 +48,7 @@ pub fn view(model: &Model, unit: &UnitId, frame: &mut Frame<'_>, main: Rect) {
 
 /// Charts above; totals below, with the claims beside them or, once there are claims, in their place.
 fn divide(below: Rect, lab: &LabScreen, charts: usize) -> (Rect, Rect, Option<Rect>) {
-    let rows = lab.variants.len() as u16 + 1;
+    let rows = lab.variants.len() as u16 + if below.height >= 19 { 2 } else { 1 };
     let lower = if charts == 0 { below.height } else { rows.min(below.height.saturating_sub(6)) };
     let finished = !lab.claims.is_empty();
     let lower = if finished { lower.max((lab.claims.len() as u16 * 2).min(below.height / 2)) } else { lower };
@@ -138,7 +138,10 @@ fn status_line(model: &Model, lab: &LabScreen, started: &LabStarted, width: u16)
         Phase::Idle | Phase::Starting => ("starting".to_owned(), Role::Warn),
         Phase::Running => {
             let at = lab.current.map_or(0.0, |variant| lab.elapsed(variant));
-            (format!("{} {:.1} of {} s", theme.glyphs().running, at, short(started.duration.as_secs_f64())), Role::Good)
+            let seconds = short(started.duration.as_secs_f64());
+            let number = lab.current.map_or(0, |variant| variant + 1);
+            let of = format!("{number}/{}", lab.variants.len());
+            (format!("{} {of}  {at:.1} of {seconds} s", theme.glyphs().running), Role::Good)
         }
         Phase::Paused => ("paused".to_owned(), Role::Warn),
         Phase::Finished => (format!("{} finished", theme.glyphs().tick), Role::Good),
@@ -174,6 +177,8 @@ pub fn legend(model: &Model, unit: &UnitId, main: Rect) -> Vec<(Rect, Line<'stat
     let Some(started) = &lab.started else { return Vec::new() };
     let theme = model.theme;
     let glyphs = theme.glyphs();
+    // On a small screen the table below has the names: only the one in the foreground needs its own.
+    let small = main.height < 18;
     let (mut x, mut y) = (main.x, main.y + 1);
     let mut areas = Vec::new();
     for (at, variant) in started.variants.iter().enumerate() {
@@ -185,7 +190,8 @@ pub fn legend(model: &Model, unit: &UnitId, main: Rect) -> Vec<(Rect, Line<'stat
         };
         // A label that would take half a line is named by its short name instead.
         let label = if variant.label.len() <= 22 || main.width >= 150 { &variant.label } else { &variant.name };
-        let name = format!("{} {} ", text::clean(label), state);
+        let label = if small && lab.selected != at { "" } else { label };
+        let name = format!("{} {state} ", text::clean(label)).trim_start().to_owned();
         let mark = format!(" {} ", theme.marker(at));
         let width = (text::width(&name) + text::width(&mark)) as u16;
         if x > main.x && x + width > main.right() {
@@ -221,8 +227,10 @@ fn charts(model: &Model, unit: &UnitId, lab: &LabScreen, started: &LabStarted) -
     let mut all = Vec::new();
     let samples = || lab.variants.iter().flat_map(|variant| &variant.samples);
     for (at, extra) in started.extra.iter().enumerate() {
-        let value = |sample: &Sample| sample.extra.get(at).copied();
+        // A share of nothing is no number.
+        let value = |sample: &Sample| sample.extra.get(at).copied().filter(|value| value.is_finite());
         let mut chart = base(&extra.label, &extra.unit, Scale::Linear(1.0));
+        chart.short = text::clean(&extra.name.replace('_', " ")).into_owned();
         chart.series = series(model.theme, lab, &value);
         chart.levels = levels(&extra.name);
         all.push(chart);
@@ -236,9 +244,7 @@ fn charts(model: &Model, unit: &UnitId, lab: &LabScreen, started: &LabStarted) -
         all.insert(0, chart);
     }
     let mut latency = base("response time p50 and p99", "ms", Scale::Log);
-    let (p50, p99): (Metric, Metric) = (|s| s.latency.p50, |s| s.latency.p99);
-    latency.series = series(model.theme, lab, &p99);
-    latency.series.extend(series(model.theme, lab, &p50).pop());
+    latency.series = latencies(model.theme, lab);
     latency.levels = levels("p50").into_iter().chain(levels("p99")).chain(levels("mean")).collect();
     all.insert(1.min(all.len()), latency);
     if samples().any(|sample| sample.origin_calls > 0) {
@@ -252,6 +258,29 @@ fn charts(model: &Model, unit: &UnitId, lab: &LabScreen, started: &LabStarted) -
         chart.levels.extend(levels("origin.peak"));
         all.insert(2.min(all.len()), chart);
     }
+    for chart in &mut all {
+        let front = chart.series.iter().rev().find(|series| !series.dim);
+        let value = front.and_then(|series| series.points.iter().rev().find_map(|(_, value)| *value));
+        chart.latest = front.zip(value).map(|(series, value)| (series.role, value));
+    }
+    all
+}
+
+/// The variant in the foreground with its median and its 99th percentile; the others with the
+/// percentile, or with the median where too few requests were made to tell the percentile.
+fn latencies(theme: Theme, lab: &LabScreen) -> Vec<Series> {
+    let (p50, p99): (Metric, Metric) = (|s| s.latency.p50, |s| s.latency.p99);
+    let told = |series: &Series| series.points.iter().any(|(_, value)| value.is_some());
+    let mut all: Vec<Series> = series(theme, lab, &p99)
+        .into_iter()
+        .zip(series(theme, lab, &p50))
+        .flat_map(|(high, middle)| match (told(&high), high.dim) {
+            (true, true) => vec![high],
+            (true, false) => vec![high, middle],
+            (false, _) => vec![middle],
+        })
+        .collect();
+    all.sort_by_key(|series| !series.dim);
     all
 }
 
@@ -265,6 +294,8 @@ fn empty_chart(theme: Theme, lab: &LabScreen, started: &LabStarted, title: &str,
     let longest = (0..lab.variants.len()).map(|variant| lab.elapsed(variant)).fold(0.0, f64::max);
     Chart {
         title: text::clean(title).into_owned(),
+        short: text::clean(title).into_owned(),
+        latest: None,
         unit: unit.to_owned(),
         series: Vec::new(),
         levels: Vec::new(),
@@ -340,6 +371,15 @@ fn cell(lab: &LabScreen, variant: usize, name: &str) -> String {
     }
 }
 
+/// A metric's name as the head of a column: in two lines where there is room, so that columns stay narrow.
+fn head(name: &str, tall: bool) -> (String, String) {
+    let words = name.replace(['_', '.'], " ");
+    match words.split_once(' ').filter(|_| tall) {
+        Some((first, second)) => (first.to_owned(), second.to_owned()),
+        None => (String::new(), words),
+    }
+}
+
 /// Totals: one row a variant.
 fn totals(model: &Model, lab: &LabScreen, started: &LabStarted, frame: &mut Frame<'_>, area: Rect) {
     if area.height < 2 {
@@ -347,19 +387,26 @@ fn totals(model: &Model, lab: &LabScreen, started: &LabStarted, frame: &mut Fram
     }
     let theme = model.theme;
     let names: Vec<String> = columns(lab, started);
-    let head = |name: &str| name.replace('_', " ");
-    let widths: Vec<usize> = names.iter().map(|name| head(name).len().max(7) + 2).collect();
+    let tall = usize::from(area.height) > started.variants.len() + 1;
+    let heads: Vec<(String, String)> = names.iter().map(|name| head(name, tall)).collect();
+    let widths: Vec<usize> = heads.iter().map(|(a, b)| text::width(a).max(text::width(b)).max(7) + 2).collect();
     let longest = started.variants.iter().map(|variant| text::width(&variant.name)).max().unwrap_or(0) + 3;
     let fits = widths.iter().scan(longest, |sum, width| {
         *sum += width;
         Some(*sum)
     });
     let fits = fits.take_while(|sum| *sum <= usize::from(area.width)).count();
-    let mut top = vec![Span::raw(" ".repeat(longest))];
-    for (name, width) in names.iter().zip(&widths).take(fits) {
-        top.push(Span::styled(format!("{:>width$}", head(name)), theme.style(Role::Dim)));
+    let dim = theme.style(Role::Dim);
+    let line = |part: fn(&(String, String)) -> &str| {
+        let cells = heads.iter().zip(&widths).take(fits);
+        let text: String = cells.map(|(head, width)| format!("{:>width$}", part(head))).collect();
+        Line::styled(format!("{}{text}", " ".repeat(longest)), dim)
+    };
+    if tall {
+        frame.render_widget(line(|head| &head.0), Rect { height: 1, ..area });
     }
-    frame.render_widget(Line::from(top), Rect { height: 1, ..area });
+    let area = Rect { y: area.y + u16::from(tall), height: area.height - u16::from(tall), ..area };
+    frame.render_widget(line(|head| &head.1), Rect { height: 1, ..area });
     for (at, variant) in started.variants.iter().enumerate().take(usize::from(area.height) - 1) {
         let row = Rect { y: area.y + 1 + at as u16, height: 1, ..area };
         let label = format!("{} {}", theme.marker(at), text::clean(&variant.name));

@@ -55,6 +55,10 @@ pub enum Scale {
 pub struct Chart {
     /// What is shown.
     pub title: String,
+    /// The same in a word or two, for a narrow chart.
+    pub short: String,
+    /// The latest value of the line in the foreground.
+    pub latest: Option<(Role, f64)>,
     /// `ms`, `%`, nothing.
     pub unit: String,
     /// The lines; the last is drawn on top.
@@ -172,10 +176,18 @@ impl Widget for &Chart {
         let unit = if self.unit.is_empty() { String::new() } else { format!(" ({})", self.unit) };
         let log = if matches!(self.scale, Scale::Log) { ", log" } else { "" };
         let unit = if unit.is_empty() { unit } else { unit.replace(')', &format!("{log})")) };
-        let title = text::cut(&self.title, usize::from(area.width).saturating_sub(unit.len()), theme.glyphs().ellipsis);
+        let latest = self.latest.map_or_else(String::new, |(_, value)| format!(" {} ", short(value)));
+        let room = usize::from(area.width).saturating_sub(unit.len() + latest.len() + 1);
+        let title = if text::width(&self.title) <= room { &self.title } else { &self.short };
+        let title = text::cut(title, room, theme.glyphs().ellipsis);
         let head =
             Line::from(vec![Span::styled(title.into_owned(), theme.style(Role::Strong)), Span::styled(unit, dim)]);
         head.render(Rect { height: 1, ..area }, buffer);
+        if let Some((role, _)) = self.latest {
+            let wide = latest.len() as u16;
+            let place = Rect { x: area.right() - wide, width: wide, height: 1, ..area };
+            Span::styled(latest, theme.style(role)).render(place, buffer);
+        }
 
         let range = self.range();
         let rows = area.height - 2;
@@ -196,6 +208,7 @@ impl Widget for &Chart {
                 self.dots(series, plot, range, buffer);
             }
         }
+        self.level_names(plot, range, buffer);
     }
 }
 
@@ -212,6 +225,15 @@ impl Chart {
             let style = self.theme.style(level.role);
             let y = plot.y + row;
             buffer.set_string(plot.x, y, glyph.repeat(usize::from(plot.width)), style);
+        }
+    }
+
+    /// Names of the levels, over the lines.
+    fn level_names(&self, plot: Rect, range: Range, buffer: &mut Buffer) {
+        for level in &self.levels {
+            let row = ((1.0 - range.height(level.value)) * f64::from(plot.height - 1)).round() as u16;
+            let style = self.theme.style(level.role);
+            let y = plot.y + if row > 0 { row - 1 } else { (row + 1).min(plot.height - 1) };
             let label = text::cut(&level.label, usize::from(plot.width), self.theme.glyphs().ellipsis).into_owned();
             let x = plot.right().saturating_sub(text::width(&label) as u16);
             buffer.set_string(x, y, label, style);
@@ -228,12 +250,16 @@ impl Chart {
         buffer.set_string(x, y, &end, dim);
         let warn = self.theme.style(Role::Warn);
         let glyph = if self.theme.ascii { "^" } else { "▲" };
-        for (at, label) in &self.marks {
-            let x = plot.x + self.column(*at, usize::from(plot.width)) as u16;
+        let column = |at: f64| plot.x + self.column(at, usize::from(plot.width)) as u16;
+        for (number, (at, label)) in self.marks.iter().enumerate() {
+            let x = column(*at);
             buffer.set_string(x, y, glyph, warn);
-            let room = usize::from(plot.right().saturating_sub(end.len() as u16 + x + 2));
-            let shown = text::cut(label, room, self.theme.glyphs().ellipsis).into_owned();
-            buffer.set_string(x + 1, y, shown, warn);
+            let next = self.marks.get(number + 1).map_or(plot.right(), |(next, _)| column(*next) + 1);
+            let room = next.min(plot.right().saturating_sub(end.len() as u16)).saturating_sub(x + 2);
+            let shown = text::cut(label, usize::from(room), self.theme.glyphs().ellipsis).into_owned();
+            if text::width(&shown) > 2 {
+                buffer.set_string(x + 1, y, shown, warn);
+            }
         }
     }
 
@@ -314,6 +340,8 @@ mod tests {
         let marker = theme.marker(0);
         Chart {
             title: "latency".into(),
+            short: "latency".into(),
+            latest: None,
             unit: "ms".into(),
             series: vec![Series { marker, role: Role::Series(0), points, dim: false }],
             levels: Vec::new(),
