@@ -7,16 +7,14 @@ use std::borrow::Cow;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::model::{Model, Overlay, Pane, Route};
-
-/// A key with its modifiers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Chord {
-    /// The key.
-    pub code: KeyCode,
-    /// Control and Alt; Shift is part of the character.
-    pub modifiers: KeyModifiers,
-}
+pub use super::chord::Chord;
+use super::{
+    chord::{
+        BACK_TAB, BACKSPACE, DELETE, DOWN, END, ENTER, ESC, HOME, LEFT, PAGE_DOWN, PAGE_UP, RIGHT, TAB, UP, alt, ch,
+        ctrl, key, with,
+    },
+    model::{Model, Overlay, Pane, Route},
+};
 
 /// What a key asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +188,7 @@ impl Scope {
             Scope::Lab => "Lab",
             Scope::Check => "Exercise",
             Scope::Help => "Help",
-            Scope::Confirm => "Question",
+            Scope::Confirm => "Yes or no",
             Scope::Notice => "Message",
         }
     }
@@ -209,40 +207,9 @@ pub struct Binding {
     pub footer: u8,
 }
 
-const fn ch(c: char) -> Chord {
-    Chord { code: KeyCode::Char(c), modifiers: KeyModifiers::NONE }
-}
-const fn ctrl(c: char) -> Chord {
-    Chord { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }
-}
-const fn alt(c: char) -> Chord {
-    Chord { code: KeyCode::Char(c), modifiers: KeyModifiers::ALT }
-}
-const fn key(code: KeyCode) -> Chord {
-    Chord { code, modifiers: KeyModifiers::NONE }
-}
-const fn with(code: KeyCode, modifiers: KeyModifiers) -> Chord {
-    Chord { code, modifiers }
-}
-
 fn bind(keys: &[Chord], action: Action, label: &'static str, footer: u8) -> Binding {
     Binding { keys: keys.to_vec(), action, label: Cow::Borrowed(label), footer }
 }
-
-const ESC: Chord = key(KeyCode::Esc);
-const ENTER: Chord = key(KeyCode::Enter);
-const UP: Chord = key(KeyCode::Up);
-const DOWN: Chord = key(KeyCode::Down);
-const LEFT: Chord = key(KeyCode::Left);
-const RIGHT: Chord = key(KeyCode::Right);
-const PAGE_UP: Chord = key(KeyCode::PageUp);
-const PAGE_DOWN: Chord = key(KeyCode::PageDown);
-const HOME: Chord = key(KeyCode::Home);
-const END: Chord = key(KeyCode::End);
-const TAB: Chord = key(KeyCode::Tab);
-const BACK_TAB: Chord = key(KeyCode::BackTab);
-const BACKSPACE: Chord = key(KeyCode::Backspace);
-const DELETE: Chord = key(KeyCode::Delete);
 
 /// Scopes that are asked now, innermost first.
 pub fn scopes(model: &Model) -> Vec<Scope> {
@@ -364,9 +331,8 @@ fn lesson(model: &Model) -> Vec<Binding> {
 
 fn question() -> Vec<Binding> {
     let mut all = vec![bind(&[ch('r')], Action::Again, "again", 2)];
-    const DIGITS: [char; 9] = ['1', '2', '3', '4', '5', '6', '7', '8', '9'];
-    all.extend(DIGITS.iter().enumerate().map(|(at, digit)| Binding {
-        keys: vec![ch(*digit)],
+    all.extend(('1'..='9').enumerate().map(|(at, digit)| Binding {
+        keys: vec![ch(digit)],
         action: Action::Pick(at),
         label: Cow::Owned(format!("pick choice {}", at + 1)),
         footer: 0,
@@ -409,38 +375,6 @@ fn console() -> Vec<Binding> {
         edit(&[ctrl('k')], DeleteToEnd, "delete to end", 0),
         edit(&[ctrl('y')], Yank, "insert deleted", 0),
     ]
-}
-
-impl Chord {
-    /// The chord of a key press. Shift is dropped: it is part of the character, or of BackTab.
-    pub fn of(event: KeyEvent) -> Self {
-        Self { code: event.code, modifiers: event.modifiers.intersection(KeyModifiers::CONTROL | KeyModifiers::ALT) }
-    }
-
-    /// For people: `Ctrl-C`, `Enter`, `space`.
-    pub fn show(self, arrows: bool) -> String {
-        let name = match self.code {
-            KeyCode::Char(' ') => "space".to_owned(),
-            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => c.to_ascii_uppercase().to_string(),
-            KeyCode::Char(c) => c.to_string(),
-            KeyCode::Up if arrows => "↑".to_owned(),
-            KeyCode::Down if arrows => "↓".to_owned(),
-            KeyCode::Left if arrows => "←".to_owned(),
-            KeyCode::Right if arrows => "→".to_owned(),
-            KeyCode::PageUp => "PgUp".to_owned(),
-            KeyCode::PageDown => "PgDn".to_owned(),
-            KeyCode::BackTab => "Shift-Tab".to_owned(),
-            KeyCode::Delete => "Del".to_owned(),
-            other => format!("{other}"),
-        };
-        let prefix = match (self.modifiers.contains(KeyModifiers::CONTROL), self.modifiers.contains(KeyModifiers::ALT))
-        {
-            (true, _) => "Ctrl-",
-            (_, true) => "Alt-",
-            _ => "",
-        };
-        format!("{prefix}{name}")
-    }
 }
 
 /// Binds one key that is only known at run time (the fault keys of a lab).

@@ -11,11 +11,14 @@
 //! over backend, input and world, so that tests run it without a terminal. It draws when something
 //! changed, at most every 16 ms, and otherwise sleeps.
 
+mod chord;
 pub mod effect;
+mod jobs;
 pub mod keymap;
 pub mod layout;
 pub mod message;
 pub mod model;
+mod mouse;
 mod overlay;
 pub mod picture;
 mod quiz;

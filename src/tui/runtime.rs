@@ -21,35 +21,24 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Options, World,
     effect::{Effect, Key},
+    jobs::{Envelope, Reply, Slot, block_outcome, describe, recorder, run_lab},
     message::{Assist, Message},
     terminal,
     widget::{highlight::highlight, markdown::code_key},
 };
 use crate::{
     check::{self, CheckOptions},
-    console::{BlockOutcome, Session, SessionOptions},
+    console::{Session, SessionOptions},
     course::{UnitId, lesson::RedisBlock},
-    lab::{self, LabCommand, LabEvent, RunOptions},
+    lab::LabCommand,
     progress::Change,
-    server::{self, Endpoint, Progress, Server},
+    server::{self, Progress, Server},
 };
 
 /// What runs gets this long to end by itself when we leave.
 const GRACE: Duration = Duration::from_secs(4);
 /// Scrolling has come to rest.
 const REST: Duration = Duration::from_millis(400);
-
-/// A reply on its way, with the generation of the effect that asked for it.
-type Envelope = (Key, u64, Message);
-
-/// What became of the server.
-#[derive(Debug, Clone, Default)]
-enum Slot {
-    #[default]
-    Waiting,
-    Ready(Endpoint, server::Control),
-    Failed(String),
-}
 
 /// The world as it is.
 #[derive(Debug)]
@@ -353,111 +342,5 @@ impl World for Runtime {
 
     fn broken(&self) -> bool {
         terminal::panicked()
-    }
-}
-
-/// The way back to the update for one effect.
-struct Reply {
-    sender: mpsc::Sender<Envelope>,
-    key: Key,
-    generation: u64,
-    cancel: CancellationToken,
-}
-
-impl Reply {
-    async fn send(&self, message: Message) {
-        // Nobody listens any more only when we are leaving.
-        let _ = self.sender.send((self.key, self.generation, message)).await;
-    }
-
-    async fn until_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        self.cancel.run_until_cancelled(work).await
-    }
-}
-
-/// A thread that writes changes in order: each takes milliseconds of disk.
-fn recorder(
-    options: &Options,
-    replies: mpsc::Sender<Envelope>,
-) -> (std::sync::mpsc::Sender<(UnitId, Change)>, Option<std::thread::JoinHandle<()>>) {
-    let (sender, receiver) = std::sync::mpsc::channel::<(UnitId, Change)>();
-    let store = options.store.clone();
-    let write = move || {
-        for (unit, change) in receiver {
-            let message = match store.record(&unit, &change) {
-                Ok(progress) => Message::Progress(progress),
-                Err(error) => Message::ProgressFailed(error.to_string()),
-            };
-            let _ = replies.blocking_send((Key::Immediate, 0, message));
-        }
-    };
-    (sender, std::thread::Builder::new().name("progress".into()).spawn(write).ok())
-}
-
-/// What the ladder is doing, for the corner of the screen.
-fn describe(progress: &Progress) -> Message {
-    let (text, fraction) = match progress {
-        Progress::Trying(rung) => (format!("looking for a server: {rung}"), None),
-        Progress::Fetching { what, bytes, total } => {
-            (format!("fetching {what}"), total.filter(|total| *total > 0).map(|total| *bytes as f64 / total as f64))
-        }
-        Progress::Container { image } => (format!("starting {image}"), None),
-        Progress::Starting(what) => (format!("starting {what}"), None),
-    };
-    Message::ServerProgress { text, fraction }
-}
-
-/// Waits for a session (or for the news that there will be none) and runs the block on it.
-async fn block_outcome(
-    mut slot: watch::Receiver<Slot>,
-    mut sessions: watch::Receiver<Option<Session>>,
-    block: &RedisBlock,
-) -> BlockOutcome {
-    let none = |why: String| BlockOutcome { steps: Vec::new(), stopped: Some(why) };
-    match slot.wait_for(|slot| !matches!(slot, Slot::Waiting)).await.map(|slot| slot.clone()) {
-        Ok(Slot::Failed(why)) => return none(format!("there is no server: {why}")),
-        Ok(_) => {}
-        Err(_) => return none("cachelab is leaving".into()),
-    }
-    let session = sessions.wait_for(Option::is_some).await.ok().and_then(|session| session.clone());
-    match session {
-        Some(session) => session.run_block(block).await,
-        None => none("cachelab is leaving".into()),
-    }
-}
-
-/// Runs a lab to its end, or until it is cancelled; returns when everything it started is gone.
-async fn run_lab(
-    course: &crate::course::Course,
-    unit: &UnitId,
-    mut slot: watch::Receiver<Slot>,
-    mut asked: mpsc::Receiver<LabCommand>,
-    reply: &Reply,
-) {
-    let settled = async { slot.wait_for(|slot| !matches!(slot, Slot::Waiting)).await.map(|slot| slot.clone()) };
-    let Some(Ok(slot)) = reply.until_cancelled(settled).await else { return };
-    let (endpoint, control) = match slot {
-        Slot::Ready(endpoint, control) => {
-            let ours = endpoint.is_private().then_some(control);
-            (endpoint, ours)
-        }
-        Slot::Failed(why) => return reply.send(Message::Lab(LabEvent::Failed { text: why })).await,
-        Slot::Waiting => return,
-    };
-    let Some(experiment) = course.unit(unit).and_then(|unit| unit.lab.as_ref()?.experiment.as_ref()) else { return };
-    let mut run = lab::start(unit, experiment, endpoint, control, RunOptions::default());
-    loop {
-        tokio::select! {
-            () = reply.cancel.cancelled() => {
-                let _ = run.commands.send(LabCommand::Stop).await;
-                while run.events.recv().await.is_some() {}
-                return;
-            }
-            Some(command) = asked.recv() => drop(run.commands.send(command).await),
-            event = run.events.recv() => match event {
-                Some(event) => reply.send(Message::Lab(event)).await,
-                None => return,
-            }
-        }
     }
 }

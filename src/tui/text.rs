@@ -3,7 +3,7 @@
 //! Owns: sanitising and width arithmetic. Must not know: screens, styles.
 //! Everything that a server, a program or a course wrote passes [`clean`] before it is laid out.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -19,7 +19,10 @@ pub fn clean(text: &str) -> Cow<'_, str> {
         match c {
             '\t' => out.push_str("    "),
             '\n' => out.push(c),
-            c if needs_care(c) && u32::from(c) < 0x100 => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if needs_care(c) && u32::from(c) < 0x100 => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
             c if needs_care(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }

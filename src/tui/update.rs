@@ -2,8 +2,7 @@
 //!
 //! Owns: what a key means by way of the keymap, and where replies go. Must not know: terminals, tasks.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Rect};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::{
     effect::Effect,
@@ -20,15 +19,12 @@ use crate::{
     progress::{self, Change},
 };
 
-/// Lines per turn of the mouse wheel.
-const WHEEL: usize = 3;
-
 /// Applies a message and says what is to be done outside.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(event) if event.kind != KeyEventKind::Release => key(model, event),
         Message::Key(_) => Vec::new(),
-        Message::Mouse(event) => mouse(model, event),
+        Message::Mouse(event) => super::mouse::mouse(model, event),
         Message::Paste(text) => paste(model, &text),
         Message::Resize(width, height) => {
             model.size = (width, height);
@@ -171,7 +167,7 @@ fn edit_prompt(model: &mut Model, edit: Edit) -> Vec<Effect> {
     effects
 }
 
-fn switch_console(model: &mut Model) -> Vec<Effect> {
+pub(super) fn switch_console(model: &mut Model) -> Vec<Effect> {
     if model.focus == Pane::Console {
         let effects = console::escape(model);
         lesson::refresh(model, false);
@@ -222,7 +218,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Closes what lies on top; a question is answered with no.
-fn close(model: &mut Model) -> Vec<Effect> {
+pub(super) fn close(model: &mut Model) -> Vec<Effect> {
     match model.overlays.pop() {
         Some(Overlay::Confirm(Confirm::Command(..))) => vec![Effect::ConfirmCommand(false)],
         _ => Vec::new(),
@@ -237,7 +233,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-fn scroll_overlay(model: &mut Model, action: &Action) -> Vec<Effect> {
+pub(super) fn scroll_overlay(model: &mut Model, action: &Action) -> Vec<Effect> {
     let page = usize::from(model.size.1.saturating_sub(6)).max(1);
     if let Some(Overlay::Help { scroll } | Overlay::Notice { scroll, .. }) = model.overlays.last_mut() {
         *scroll = scrolled(*scroll, action, page);
@@ -256,6 +252,12 @@ pub fn scrolled(at: usize, action: &Action, page: usize) -> usize {
         Action::Bottom => usize::MAX / 2,
         _ => at,
     }
+}
+
+/// The next of `count` positions, going round.
+pub fn step(at: usize, by: i8, count: usize) -> usize {
+    let count = count.max(1);
+    (at + count).saturating_add_signed(isize::from(by)) % count
 }
 
 /// Goes somewhere, and remembers from where.
@@ -342,21 +344,17 @@ fn neighbour(model: &mut Model, unit: &UnitId, forward: bool) -> Vec<Effect> {
     let ids: Vec<&UnitId> = model.course.units().map(|unit| &unit.id).collect();
     let at = ids.iter().position(|id| *id == unit);
     let to = at.and_then(|at| if forward { at.checked_add(1) } else { at.checked_sub(1) });
-    match to.and_then(|to| ids.get(to)) {
-        Some(id) => {
-            let route = Route::Lesson((*id).clone());
-            go(model, route)
-        }
-        None => {
-            let edge = if forward { "this is the last unit" } else { "this is the first unit" };
-            model.notice = Some((Role::Info, edge.into()));
-            Vec::new()
-        }
+    if let Some(id) = to.and_then(|to| ids.get(to)) {
+        let route = Route::Lesson((*id).clone());
+        return go(model, route);
     }
+    let edge = if forward { "this is the last unit" } else { "this is the first unit" };
+    model.notice = Some((Role::Info, edge.into()));
+    Vec::new()
 }
 
 /// Enter in a lesson: what it does depends on what has the focus.
-fn open_focused(model: &mut Model, height: usize) -> Vec<Effect> {
+pub(super) fn open_focused(model: &mut Model, height: usize) -> Vec<Effect> {
     let Some(kind) = model.reader().and_then(|reader| reader.focused()).map(|spot| spot.kind.clone()) else {
         if let Some(reader) = model.reader_mut() {
             reader.move_focus(true, height);
@@ -378,105 +376,11 @@ fn open_focused(model: &mut Model, height: usize) -> Vec<Effect> {
 /// A link to a unit opens it; another is shown, to be opened by hand: we start no browser unasked.
 fn follow(model: &mut Model, target: &str) -> Vec<Effect> {
     let path = target.split('#').next().unwrap_or(target);
-    match path.parse::<UnitId>().ok().filter(|unit| model.course.unit(unit).is_some()) {
-        Some(unit) => go(model, Route::Lesson(unit)),
-        None => {
-            model.notice = Some((Role::Info, format!("link: {target}")));
-            Vec::new()
-        }
+    if let Some(unit) = path.parse::<UnitId>().ok().filter(|unit| model.course.unit(unit).is_some()) {
+        return go(model, Route::Lesson(unit));
     }
-}
-
-fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
-    let at = Position::new(event.column, event.row);
-    match event.kind {
-        MouseEventKind::ScrollUp => wheel(model, at, true),
-        MouseEventKind::ScrollDown => wheel(model, at, false),
-        MouseEventKind::Down(MouseButton::Left) => click(model, at),
-        _ => Vec::new(),
-    }
-}
-
-fn wheel(model: &mut Model, at: Position, up: bool) -> Vec<Effect> {
-    let action = if up { Action::Up } else { Action::Down };
-    if !model.overlays.is_empty() {
-        return (0..WHEEL).flat_map(|_| scroll_overlay(model, &action)).collect();
-    }
-    let panes = layout::panes(model);
-    if panes.console.is_some_and(|area| area.contains(at)) {
-        let rows = if up { WHEEL as isize } else { -(WHEEL as isize) };
-        return console::scroll(model, rows);
-    }
-    let mut effects: Vec<Effect> = (0..WHEEL).flat_map(|_| act(model, action.clone())).collect();
-    effects.dedup();
-    effects
-}
-
-fn click(model: &mut Model, at: Position) -> Vec<Effect> {
-    model.notice = None;
-    if !model.overlays.is_empty() {
-        let confirm = matches!(model.overlays.last(), Some(Overlay::Confirm(_)));
-        return if confirm { Vec::new() } else { close(model) };
-    }
-    let panes = layout::panes(model);
-    if panes.console.is_some_and(|area| area.contains(at)) {
-        return if model.focus == Pane::Console { Vec::new() } else { switch_console(model) };
-    }
-    if panes.footer.contains(at) {
-        return super::view::footer_action(model, at.x).map_or_else(Vec::new, |action| act(model, action));
-    }
-    if !panes.main.contains(at) {
-        return Vec::new();
-    }
-    model.focus = Pane::Main;
-    match model.route.clone() {
-        Route::Home => click_home(model, panes.main, at),
-        Route::Lesson(_) => click_lesson(model, panes.main, at),
-        Route::Lab(unit) => lab::click(model, &unit, panes.main, at),
-        Route::Check(unit) => check::click(model, &unit, panes.main, at),
-    }
-}
-
-/// A click selects a unit; a click on the selected one opens it.
-fn click_home(model: &mut Model, main: Rect, at: Position) -> Vec<Effect> {
-    let list = home::areas(main).1;
-    if !list.contains(at) {
-        return Vec::new();
-    }
-    let row = usize::from(at.y - list.y) + model.home.scroll;
-    let items = home::items(model);
-    let Some(home::Item::Unit(id)) = items.get(row) else { return Vec::new() };
-    if model.home.selected(model) == Some(id) {
-        return act(model, Action::Open);
-    }
-    let before = items[..row].iter().filter(|item| matches!(item, home::Item::Unit(_))).count();
-    home::Home::select(model, before, usize::from(list.height));
+    model.notice = Some((Role::Info, format!("link: {target}")));
     Vec::new()
-}
-
-/// A click gives the focus; on a link it follows, on a choice it picks, on what has the focus it does what Enter does.
-fn click_lesson(model: &mut Model, main: Rect, at: Position) -> Vec<Effect> {
-    let Some(reader) = model.reader_mut() else { return Vec::new() };
-    let row = usize::from(at.y - main.y) + reader.scroll;
-    let column = (at.x - main.x).saturating_sub(layout::GUTTER);
-    let is_link = |kind: &SpotKind| matches!(kind, SpotKind::Link(..));
-    let on_link = reader.document.spots.iter().position(|spot| {
-        is_link(&spot.kind) && spot.cells.iter().any(|(line, columns)| *line == row && columns.contains(&column))
-    });
-    let on_card = || reader.document.spots.iter().position(|spot| !is_link(&spot.kind) && spot.rows.contains(&row));
-    let Some(hit) = on_link.or_else(on_card) else {
-        reader.focus = None;
-        return Vec::new();
-    };
-    let again = reader.focus == Some(hit);
-    reader.focus = Some(hit);
-    let spot = reader.document.spots[hit].clone();
-    let choice = spot.cells.iter().find(|(line, _)| *line == row && !is_link(&spot.kind)).map(|(_, c)| c.start);
-    match choice {
-        Some(choice) => lesson::answer(model, lesson::Input::Pick(usize::from(choice))).unwrap_or_default(),
-        None if again || is_link(&spot.kind) => open_focused(model, usize::from(main.height)),
-        None => Vec::new(),
-    }
 }
 
 #[cfg(test)]

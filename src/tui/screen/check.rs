@@ -211,9 +211,8 @@ pub fn act(model: &mut Model, unit: &UnitId, action: &Action) -> Vec<Effect> {
     let Some(check) = model.checks.get_mut(unit) else { return Vec::new() };
     match action {
         Action::Tab(by) => {
-            let at = Page::ALL.iter().position(|(page, _)| *page == check.page).unwrap_or(0) as isize;
-            let next = (at + isize::from(*by)).rem_euclid(Page::ALL.len() as isize) as usize;
-            show(check, Page::ALL[next].0);
+            let at = Page::ALL.iter().position(|(page, _)| *page == check.page).unwrap_or(0);
+            show(check, Page::ALL[crate::tui::update::step(at, *by, Page::ALL.len())].0);
         }
         Action::Zoom => check.zoom = !check.zoom,
         Action::Next => select(check, check.selected + 1),

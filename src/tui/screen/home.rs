@@ -242,9 +242,9 @@ fn detail(model: &Model, area: Rect) -> Vec<Line<'static>> {
     let theme = model.theme;
     let Some(unit) = model.home.selected(model).and_then(|id| model.course.unit(id)) else { return Vec::new() };
     let glyphs = theme.glyphs();
-    let rule = glyphs.rule.repeat(usize::from(area.width));
+    let line = glyphs.rule.repeat(usize::from(area.width));
     let mut lines = vec![
-        Line::styled(rule, theme.style(Role::Border)),
+        Line::styled(line, theme.style(Role::Border)),
         Line::from(vec![
             Span::styled(text::clean(&unit.lesson.title).into_owned(), theme.style(Role::Title)),
             Span::styled(format!("  {}  {} min", unit.id, unit.lesson.minutes), theme.style(Role::Dim)),

@@ -15,6 +15,7 @@ use crate::{
         keymap::{self, Action, Binding},
         model::{Model, Route},
         theme::Role,
+        update::step,
     },
 };
 
@@ -178,12 +179,6 @@ pub fn act(model: &mut Model, unit: &UnitId, action: &Action) -> Vec<Effect> {
         other => lab.scroll = crate::tui::update::scrolled(lab.scroll, other, page),
     }
     Vec::new()
-}
-
-/// The next of `count` positions, going round.
-fn step(at: usize, by: i8, count: usize) -> usize {
-    let count = count.max(1) as isize;
-    ((at as isize + isize::from(by)).rem_euclid(count)) as usize
 }
 
 fn turn(lab: &mut LabScreen, by: i8) -> Vec<Effect> {

@@ -244,7 +244,7 @@ pub fn answer(model: &mut Model, input: Input) -> Option<Vec<Effect>> {
     Some(change.into_iter().map(|change| Effect::Record { unit: unit.clone(), change }).collect())
 }
 
-fn answer_quiz(reader: &mut Reader, quiz: &Quiz, input: Input) -> Option<Option<Change>> {
+fn answer_quiz(reader: &mut Reader, quiz: &Quiz, input: Input) -> Option<Vec<Change>> {
     let answer = reader.cards.answers.entry(quiz.id.clone()).or_default();
     let numeric = quiz::choices(quiz).is_empty();
     let before = answer.judged;
@@ -262,10 +262,10 @@ fn answer_quiz(reader: &mut Reader, quiz: &Quiz, input: Input) -> Option<Option<
     }
     let judged = answer.judged.filter(|_| before != answer.judged || matches!(input, Input::Enter | Input::Pick(_)));
     let judged = judged.filter(|_| before != Some(true));
-    Some(judged.map(|correct| Change::QuizAnswered { quiz: quiz.id.clone(), correct }))
+    Some(judged.map(|correct| Change::QuizAnswered { quiz: quiz.id.clone(), correct }).into_iter().collect())
 }
 
-fn answer_predict(reader: &mut Reader, id: String, input: Input) -> Option<Option<Change>> {
+fn answer_predict(reader: &mut Reader, id: String, input: Input) -> Option<Vec<Change>> {
     let guess = reader.cards.guesses.entry(id.clone()).or_default();
     match input {
         Input::Pick(at) => typed(&mut guess.input, char::from_digit(at as u32 + 1, 10)?)?,
@@ -274,11 +274,11 @@ fn answer_predict(reader: &mut Reader, id: String, input: Input) -> Option<Optio
         Input::Again => guess.input.clear(),
         Input::Enter => {
             guess.kept = quiz::parse(&guess.input).or(guess.kept);
-            return Some(guess.kept.map(|value| Change::Predicted { id, value }));
+            return Some(guess.kept.map(|value| Change::Predicted { id, value }).into_iter().collect());
         }
     }
     guess.kept = None;
-    Some(None)
+    Some(Vec::new())
 }
 
 /// Adds a character of a number.

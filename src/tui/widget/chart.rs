@@ -317,18 +317,14 @@ impl Chart {
 /// Bits of a braille cell by row and column.
 const DOTS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-/// All dots from one to another (Bresenham).
+/// All dots from one to another, none further than one step from the next.
 fn line(from: (usize, usize), to: (usize, usize)) -> Vec<(usize, usize)> {
-    let (x0, y0, x1, y1) = (from.0 as i64, from.1 as i64, to.0 as i64, to.1 as i64);
-    let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
-    (0..=steps)
-        .map(|step| {
-            let along = |a: i64, b: i64| (a + ((b - a) * step * 2 + steps) / (steps * 2)).max(0) as usize;
-            let back = |a: i64, b: i64| (a - ((a - b) * step * 2 + steps) / (steps * 2)).max(0) as usize;
-            let pick = |a: i64, b: i64| if b >= a { along(a, b) } else { back(a, b) };
-            (pick(x0, x1), pick(y0, y1))
-        })
-        .collect()
+    let steps = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1)).max(1);
+    let between = |a: usize, b: usize, step: usize| {
+        let moved = (a.abs_diff(b) * step * 2 + steps) / (steps * 2);
+        if b >= a { a + moved } else { a - moved }
+    };
+    (0..=steps).map(|step| (between(from.0, to.0, step), between(from.1, to.1, step))).collect()
 }
 
 #[cfg(test)]

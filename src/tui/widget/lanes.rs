@@ -91,17 +91,17 @@ fn in_column(step: &TraceStep, number: usize, place: (usize, usize, usize), them
     for (content, style) in parts(step, theme) {
         for (spans, used) in rows(&content, style, column - 2) {
             let lead = if lines.is_empty() { margin(step, number, theme) } else { Span::raw(" ".repeat(MARGIN)) };
-            let mut line = vec![lead];
+            let mut row = vec![lead];
             for other in 0..count {
                 if other == lane {
-                    line.extend(spans.clone());
-                    line.push(Span::raw(" ".repeat(column - used)));
+                    row.extend(spans.clone());
+                    row.push(Span::raw(" ".repeat(column - used)));
                 } else {
                     let pad = " ".repeat(column - 1);
-                    line.push(Span::styled(format!("{bar}{pad}"), theme.style(Role::Border)));
+                    row.push(Span::styled(format!("{bar}{pad}"), theme.style(Role::Border)));
                 }
             }
-            lines.push(Line::from(line));
+            lines.push(Line::from(row));
         }
     }
     lines
@@ -115,14 +115,14 @@ fn in_line(step: &TraceStep, number: usize, name: &str, lane: usize, width: usiz
     let mut lines = Vec::new();
     for (content, style) in parts(step, theme) {
         for (spans, _) in rows(&content, style, width.saturating_sub(indent).max(8)) {
-            let mut line = if lines.is_empty() {
+            let mut row = if lines.is_empty() {
                 let pad = " ".repeat(11 - text::width(&short));
                 vec![margin(step, number, theme), Span::styled(format!("{short}{pad}"), lane_style(theme, lane))]
             } else {
                 vec![Span::raw(" ".repeat(indent))]
             };
-            line.extend(spans);
-            lines.push(Line::from(line));
+            row.extend(spans);
+            lines.push(Line::from(row));
         }
     }
     lines

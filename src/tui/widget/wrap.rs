@@ -148,19 +148,19 @@ fn join(words: &[Word]) -> Wrapped {
     line
 }
 
-fn push(line: &mut Wrapped, content: &str, style: Style, link: Option<usize>) {
-    let start = line.width as u16;
-    line.width += text::width(content);
-    let end = line.width as u16;
+fn push(to: &mut Wrapped, content: &str, style: Style, link: Option<usize>) {
+    let start = to.width as u16;
+    to.width += text::width(content);
+    let end = to.width as u16;
     if let Some(link) = link {
-        match line.links.last_mut() {
-            Some((last, _, to)) if *last == link && *to == start => *to = end,
-            _ => line.links.push((link, start, end)),
+        match to.links.last_mut() {
+            Some((last, _, until)) if *last == link && *until == start => *until = end,
+            _ => to.links.push((link, start, end)),
         }
     }
-    match line.spans.last_mut() {
+    match to.spans.last_mut() {
         Some(span) if span.style == style => span.content.to_mut().push_str(content),
-        _ => line.spans.push(Span::styled(content.to_owned(), style)),
+        _ => to.spans.push(Span::styled(content.to_owned(), style)),
     }
 }
 
