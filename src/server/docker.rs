@@ -42,6 +42,8 @@ const PULL: Duration = Duration::from_secs(900);
 const START: Duration = Duration::from_secs(60);
 /// How long removing one may take.
 const REMOVAL: Duration = Duration::from_secs(10);
+/// How often another port is tried when somebody took ours.
+const PORTS: usize = 5;
 /// The server's port inside its container.
 const PORT: &str = "6379/tcp";
 
@@ -65,16 +67,19 @@ pub(super) async fn start(
     let (docker, engine) = engine().await?;
     progress(Progress::Container { image: image.to_owned() });
     have_image(&docker, image, options.offline, progress).await?;
-    let name = format!("cachelab-{:012x}", rand::random::<u64>() >> 16);
-    let own = process::own_binary()?;
-    let guard = process::guard_command(&[&own.to_string_lossy(), REMOVE, &name])?;
-    let draft = private::loopback()?;
-    create(&docker, &name, image, &draft, options).await?;
-    // From here on, dropping it removes it.
-    let mut container = Container { docker, name, endpoint: draft, removed: AtomicBool::new(false), _guard: guard };
-    container.begin().await?;
     let what = format!("{image} on Docker {engine}");
-    Ok((what, container.endpoint.clone(), container))
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut container = Container::unborn(&docker)?;
+        create(&container, image, options).await?;
+        match container.begin().await {
+            Ok(()) => return Ok((what, container.endpoint.clone(), container)),
+            // Somebody took the port in the meantime; the container goes and another comes.
+            Err(ServerError::Docker(reason)) if tries < PORTS && reason.contains("already") => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The engine, speaking its own API version, and its version for a person.
@@ -155,14 +160,9 @@ async fn have_image(
         .unwrap_or_else(|_| Err(ServerError::Docker(format!("pulling {image} took longer than {} s", PULL.as_secs()))))
 }
 
-async fn create(
-    docker: &Docker,
-    name: &str,
-    image: &str,
-    draft: &Endpoint,
-    options: &Options,
-) -> Result<(), ServerError> {
-    let Address::Tcp { port, .. } = &draft.address else {
+async fn create(container: &Container, image: &str, options: &Options) -> Result<(), ServerError> {
+    let Container { docker, name, endpoint, .. } = container;
+    let Address::Tcp { port, .. } = &endpoint.address else {
         return Err(ServerError::Docker("a container listens on TCP".into()));
     };
     // Inside a container, the engine's loopback is not ours; the password still keeps others out.
@@ -170,7 +170,7 @@ async fn create(
     let binding = PortBinding { host_ip: Some(host_ip), host_port: Some(port.to_string()) };
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
-        cmd: Some(command(image, draft.password.as_deref().unwrap_or_default(), &options.config)?),
+        cmd: Some(command(image, endpoint.password.as_deref().unwrap_or_default(), &options.config)?),
         exposed_ports: Some(vec![PORT.to_owned()]),
         labels: Some(HashMap::from([("cachelab".into(), "server".into())])),
         host_config: Some(HostConfig {
@@ -215,6 +215,15 @@ fn command(image: &str, password: &str, config: &[(String, String)]) -> Result<V
 }
 
 impl Container {
+    /// Known to the guardian before it exists, so that giving up at any moment removes it.
+    fn unborn(docker: &Docker) -> Result<Self, ServerError> {
+        let name = format!("cachelab-{:012x}", rand::random::<u64>() >> 16);
+        let own = process::own_binary()?;
+        let guard = process::guard_command(&[&own.to_string_lossy(), REMOVE, &name])?;
+        let endpoint = private::loopback()?;
+        Ok(Self { docker: docker.clone(), name, endpoint, removed: AtomicBool::new(false), _guard: guard })
+    }
+
     /// Starts the server in it, and waits until it answers at one of the addresses it can be reached at.
     async fn begin(&mut self) -> Result<(), ServerError> {
         self.start().await?;
@@ -321,7 +330,7 @@ impl Drop for Container {
     fn drop(&mut self) {
         if !self.removed.swap(true, Ordering::SeqCst) {
             let name = std::mem::take(&mut self.name);
-            let _ = std::thread::spawn(move || remove_by_name(&name)).join();
+            let _ = std::thread::spawn(move || remove_by_name(&name, 0)).join();
         }
     }
 }
@@ -331,12 +340,25 @@ async fn remove(docker: &Docker, name: &str) -> Result<(), DockerError> {
     docker.remove_container(name, Some(options)).await
 }
 
-fn remove_by_name(name: &str) -> Result<(), ServerError> {
+/// `again`: how often to look again for one that is not there.
+fn remove_by_name(name: &str, mut again: u32) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(ServerError::io("start a runtime"))?.block_on(async {
         let (docker, _) = engine().await?;
-        let removal = tokio::time::timeout(REMOVAL, remove(&docker, name)).await;
+        let removal = tokio::time::timeout(REMOVAL, async {
+            loop {
+                match remove(&docker, name).await {
+                    // We may have died between asking for it and its coming into being.
+                    Err(DockerError::DockerResponseServerError { status_code: 404, .. }) if again > 0 => {
+                        again -= 1;
+                        tokio::time::sleep(Duration::from_millis(300)).await;
+                    }
+                    outcome => return outcome,
+                }
+            }
+        });
         removal
+            .await
             .map_err(|_| ServerError::Docker("removing a container took too long".into()))?
             .map_err(failed("remove a container"))
     })
@@ -349,7 +371,7 @@ pub fn hidden_main() -> Option<ExitCode> {
         return None;
     }
     let name = args.next()?.into_string().ok()?;
-    Some(remove_by_name(&name).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
+    Some(remove_by_name(&name, 10).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
 }
 
 #[cfg(test)]
