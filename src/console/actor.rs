@@ -312,7 +312,7 @@ impl Actor {
                 } else if self.client.state.subscribed() {
                     // RESP3 subscriptions live on the main connection.
                     self.client.disconnect();
-                    self.connect().await;
+                    self.renew().await;
                 }
             }
             Busy::Question { line, .. } => {
@@ -328,9 +328,15 @@ impl Actor {
                 let text = "cancelled: the server may still finish what it began";
                 self.lines(active.id, vec![ReplyLine::new(Token::Note, text)]).await;
                 self.done(&active).await;
-                self.connect().await;
+                self.renew().await;
             }
         }
+    }
+
+    /// A new connection on purpose: nobody needs to be told that it is there.
+    async fn renew(&mut self) {
+        self.was_connected = false;
+        self.connect().await;
     }
 
     // ---- replies

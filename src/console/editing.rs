@@ -234,7 +234,10 @@ impl Place<'_> {
         let commands = commands.filter_map(|c| self.fixed(&c.name, CandidateKind::Command, &c.summary));
         let local = LOCAL.iter().filter(|_| !self.word.is_empty());
         let local = local.filter_map(|(name, about)| self.fixed(name, CandidateKind::Local, about));
-        commands.chain(local).collect()
+        let mut found: Vec<Candidate> = commands.chain(local).collect();
+        // GET before GEORADIUSBYMEMBER_RO: short names are the common ones.
+        found.sort_by_key(|candidate| candidate.text.len());
+        found
     }
 
     fn topics(&self, before: &[Vec<u8>]) -> Vec<Candidate> {

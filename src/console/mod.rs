@@ -40,7 +40,7 @@ pub use event::{
     BlockOutcome, Candidate, CandidateKind, CommandId, ConsoleEvent, Problem, Prompt, ReplyLine, Source, Span,
     StepOutcome, Token, Unshown,
 };
-pub use history::default_history_file;
+pub use history::{KEPT as HISTORY_LINES, default_history_file, is_secret};
 pub use link::LinkError;
 pub use session::{Session, SessionOptions};
 

@@ -1,6 +1,10 @@
 //! The console without the TUI: a prompt on a terminal; from a pipe or with a command as arguments,
 //! what redis-cli does with the same.
 
+mod editor;
+mod style;
+mod terminal;
+
 use std::{
     io::{self, BufRead, BufWriter, IsTerminal, Read, Write},
     process::ExitCode,
@@ -81,11 +85,42 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(batch(args, global))
+    let person = args.command.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+    if !person {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        return runtime.context("starting the runtime")?.block_on(batch(args, global));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.context("starting the runtime")?;
+    let server = runtime.block_on(start(global))?;
+    let endpoint = args.endpoint(&server);
+    let look = terminal::Look {
+        colour: super::common::Ink::of(global).colour,
+        resp3: args.resp3,
+        history: crate::console::default_history_file(),
+    };
+    let result = terminal::run(&runtime, &endpoint, &look);
+    runtime.block_on(server.stop());
+    result
+}
+
+async fn start(global: &Global) -> anyhow::Result<server::Server> {
+    let options = server::Options {
+        url: global.redis.clone(),
+        rung: global.server.parse()?,
+        offline: global.offline,
+        ..server::Options::default()
+    };
+    Ok(server::start(&options, &mut |_| {}).await?)
 }
 
 impl Args {
+    fn endpoint(&self, server: &server::Server) -> server::Endpoint {
+        let mut endpoint = server.endpoint().clone();
+        endpoint.database = self.database.unwrap_or(endpoint.database);
+        endpoint
+    }
+
     fn format(&self) -> Format {
         let delimiters = Delimiters {
             element: self.delimiter.as_ref().map_or_else(|| b"\n".to_vec(), |text| text.clone().into_bytes()),
@@ -114,17 +149,8 @@ impl Args {
 }
 
 async fn batch(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let options = server::Options {
-        url: global.redis.clone(),
-        rung: global.server.parse()?,
-        offline: global.offline,
-        ..server::Options::default()
-    };
-    let server = server::start(&options, &mut |_| {}).await?;
-    let mut endpoint = server.endpoint().clone();
-    if let Some(database) = args.database {
-        endpoint.database = database;
-    }
+    let server = start(global).await?;
+    let endpoint = args.endpoint(&server);
     let out = BufWriter::with_capacity(1 << 16, io::stdout());
     let (mut batch, refused) = Batch::connect(endpoint, args.batch_options(), out, io::stderr()).await?;
     for sentence in refused {
