@@ -36,7 +36,7 @@ const EXIT_INTERRUPTED: u8 = 130;
 pub enum Command {
     /// Validate a whole course: files, links, every redis block, every lab's claims, every known program
     #[command(after_help = "Examples:\n  cachelab dev check\n  cachelab dev check --course . --only week2/locks\n  \
-                            cachelab dev check --part files --part blocks\n\n\
+                            cachelab dev check --part files --part blocks\n  cachelab dev check --only week2/locks --part programs --repeat 20\n\n\
                             Exit codes: 0 all is well, 1 something to mend, 3 it could not be told.")]
     Check(CheckArgs),
 }
@@ -50,6 +50,9 @@ pub struct CheckArgs {
     /// Only this part; may be given more than once
     #[arg(long, value_enum, value_name = "PART")]
     part: Vec<Part>,
+    /// How often the blocks, labs and programs are run: what passes once may fail once in twenty
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
     /// How to print it: json is one object a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -91,9 +94,14 @@ pub fn run(command: Command, global: &Global) -> Result<ExitCode> {
         files(&course, &mut report)?;
     }
     let reactor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let interrupted = reactor.block_on(async {
+    let interrupted: Result<bool> = reactor.block_on(async {
         tokio::select! {
-            result = live(&course, &units, &wanted, global, &mut report) => result.map(|()| false),
+            result = async {
+                for _ in 0..args.repeat {
+                    live(&course, &units, &wanted, global, &mut report).await?;
+                }
+                Ok(false)
+            } => result,
             _ = tokio::signal::ctrl_c() => Ok(true),
         }
     });
