@@ -19,7 +19,7 @@ use crate::{
     origin::{Origin, Simulated},
     pattern::{
         CacheAside,
-        cache_aside::{Config, Failure, Lookup, encode, key},
+        cache_aside::{Config, Failure, Lookup, encode, encode_absence, key},
     },
     stats::Recorder,
     workload::{Keys, Kind, Request},
@@ -181,15 +181,18 @@ impl CacheTraffic {
         let mut pending = 0;
         for (index, probability) in keys.probabilities().into_iter().enumerate() {
             let id = index as u64 + 1;
-            let Some(item) = self.origin.peek(id) else { continue };
+            let (value, ttl) = match (self.origin.peek(id), spec.negative_ttl) {
+                (Some(item), _) => (encode(&item, spec.compress), spec.ttl),
+                (None, Some(ttl)) => (encode_absence(), ttl),
+                (None, None) => continue,
+            };
             let asked_every = 1000.0 / (reads * probability).max(1e-9);
             // The golden ratio spreads any number of points evenly, whatever their order.
-            let point = (id as f64 * 0.618_033_988_749_895).fract() * (spec.ttl + asked_every + fetch);
-            if point >= spec.ttl {
+            let point = (id as f64 * 0.618_033_988_749_895).fract() * (ttl + asked_every + fetch);
+            if point >= ttl {
                 continue;
             }
-            let left = ((spec.ttl - point) as u64).max(1);
-            let value = encode(&item, spec.compress);
+            let left = ((ttl - point) as u64).max(1);
             pipeline.cmd("SET").arg(key(&self.prefix, 1, id)).arg(value).arg("PX").arg(left).ignore();
             pending += 1;
             if pending == 500 {

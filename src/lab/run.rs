@@ -103,6 +103,7 @@ fn prepare(
         warmup: seconds(warmup),
         knobs: Knobs::new(experiment),
         paused: options.paused,
+        told_busy: false,
         experiment: experiment.clone(),
     })
 }

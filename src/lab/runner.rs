@@ -38,6 +38,8 @@ pub(super) struct Stage {
     pub warmup: Duration,
     pub knobs: Knobs,
     pub paused: bool,
+    /// The learner knows that this machine is busy.
+    pub told_busy: bool,
     /// Indices of the variants that run, in order.
     pub order: Vec<usize>,
 }

@@ -286,8 +286,7 @@ impl<'a> Running<'a> {
         self.beside.end().await;
         if let Ending::Complete(totals) = &mut ending {
             *totals = self.totals(dropped);
-            let text = self.doubts(totals);
-            for text in text {
+            for text in self.doubts(totals) {
                 self.stage.tell(LabEvent::Warning { text }).await;
             }
         }
@@ -355,17 +354,17 @@ impl<'a> Running<'a> {
         totals
     }
 
-    /// What a reader of the totals should know about them.
-    fn doubts(&self, totals: &[(String, f64)]) -> Vec<String> {
+    /// What a reader of the totals should know about them; of a busy machine once a run.
+    fn doubts(&mut self, totals: &[(String, f64)]) -> Vec<String> {
         let total = |name: &str| totals.iter().find(|(n, _)| n == name).map_or(0.0, |(_, value)| *value);
         let variant = &self.stage.experiment.variants[self.index].label;
-        let (operations, late) = (total("operations"), total("late"));
+        let late = total("late") / total("operations").max(1.0);
         let mut doubts = Vec::new();
-        if late > 0.05 * operations {
-            let share = 100.0 * late / operations;
+        if late > 0.05 && !std::mem::replace(&mut self.stage.told_busy, true) {
             doubts.push(format!(
-                "{variant}: {share:.0} % of the requests were sent more than 2 ms late, for this machine is busy; \
-                 response times include that wait"
+                "this machine is busy: {:.0} % of the requests ({variant}) were sent more than 2 ms late; response \
+                 times count from when they should have been sent",
+                late * 100.0
             ));
         }
         if total("dropped") > 0.0 {

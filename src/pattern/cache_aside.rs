@@ -156,7 +156,7 @@ impl<C: ConnectionLike + Clone + Send + Sync, O: Origin> CacheAside<C, O> {
     fn encode(&self, item: Option<&Item>) -> Option<(Vec<u8>, u64)> {
         match item {
             Some(item) => Some((encode(item, self.config.compress), self.ttl.load(Ordering::Relaxed))),
-            None => self.config.negative_ttl.map(|ttl| (vec![ABSENT], milliseconds(ttl))),
+            None => self.config.negative_ttl.map(|ttl| (encode_absence(), milliseconds(ttl))),
         }
     }
 }
@@ -179,6 +179,11 @@ pub fn key(prefix: &str, schema: u32, id: u64) -> String {
 fn milliseconds(ttl: Duration) -> u64 {
     // PX 0 is an error to Redis.
     u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// The stored form of "there is no such id".
+pub fn encode_absence() -> Vec<u8> {
+    vec![ABSENT]
 }
 
 /// The stored form of an item: a tag, eight bytes of version, the payload.
