@@ -80,6 +80,7 @@ pub const METRICS: &[Metric] = &[
     windowed("stale_writes", "writes that landed on a value they had not read", "", Scope::Lock),
     windowed("rejected_writes", "reads and writes refused for an old fencing token", "", Scope::Lock),
     windowed("foreign_releases", "releases that removed another client's lock", "", Scope::Lock),
+    windowed("slow_losses", "slow holders that lost their lock while they worked", "", Scope::Lock),
     windowed("wait_p50", "median wait for the lock", "ms", Scope::Lock),
     windowed("pauses", "holders stopped", "", Scope::Lock),
     windowed("kills", "holders killed", "", Scope::Lock),

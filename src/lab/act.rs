@@ -11,19 +11,27 @@ impl Running<'_> {
         let rate = self.stage.knobs.rate(&self.stage.experiment).map(|rate| rate * self.surge);
         let popularity = self.stage.knobs.popularity(&self.stage.experiment);
         match &self.traffic {
-            Traffic::Cache { traffic, pacer, requests } => match setting {
+            Traffic::Cache { traffic, pacer, requests, .. } => match setting {
                 Setting::Rate => {
                     if let (Some(pacer), Some(rate)) = (pacer, rate) {
                         pacer.set_rate(rate);
                     }
                 }
                 Setting::Writes => {
-                    pacer.iter().for_each(|pacer| pacer.set_writes(value));
-                    requests.iter().for_each(|requests| requests.set_writes(value));
+                    if let Some(pacer) = pacer {
+                        pacer.set_writes(value);
+                    }
+                    for requests in requests {
+                        requests.set_writes(value);
+                    }
                 }
                 Setting::Alpha => {
-                    pacer.iter().for_each(|pacer| pacer.set_popularity(popularity));
-                    requests.iter().for_each(|requests| requests.set_popularity(popularity));
+                    if let Some(pacer) = pacer {
+                        pacer.set_popularity(popularity);
+                    }
+                    for requests in requests {
+                        requests.set_popularity(popularity);
+                    }
                 }
                 Setting::OriginLatency => traffic.origin.set_latency(milliseconds(value)),
                 Setting::OriginCapacity => traffic.origin.set_capacity(Some((value as u32).max(1))),
@@ -36,7 +44,11 @@ impl Running<'_> {
                 Setting::PauseOneIn => traffic.settings.pause_one_in.store(value as u64, Ordering::Relaxed),
                 Setting::Clients => traffic.settings.clients.store(value as u64, Ordering::Relaxed),
                 Setting::OriginLatency => traffic.warehouse.set_latency(milliseconds(value)),
-                Setting::Alpha => requests.iter().for_each(|requests| requests.set_popularity(popularity)),
+                Setting::Alpha => {
+                    for requests in requests {
+                        requests.set_popularity(popularity);
+                    }
+                }
                 Setting::Rate | Setting::Writes | Setting::OriginCapacity => {}
             },
         }

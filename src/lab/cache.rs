@@ -62,12 +62,14 @@ impl CacheTraffic {
             Pattern::Uncached | Pattern::Lock(_) => None,
         };
         let schema = Arc::new(AtomicU32::new(1));
+        // All tasks of a variant are on one thread: one recorder serves them all.
+        let (response, service) = (recorders.response.recorder(), recorders.service.recorder());
         let worker = |link: Link| Worker {
             cache: spec
                 .as_ref()
                 .map(|spec| CacheAside::new(link, Arc::clone(&origin), config(spec, prefix), Arc::clone(&schema))),
-            response: recorders.response.recorder(),
-            service: recorders.service.recorder(),
+            response: response.clone(),
+            service: service.clone(),
         };
         let workers = links.into_iter().map(worker).collect();
         Self {
@@ -89,7 +91,9 @@ impl CacheTraffic {
 
     /// From now on values live this long.
     pub fn set_ttl(&self, ttl: Duration) {
-        self.workers.iter().filter_map(|worker| worker.cache.as_ref()).for_each(|cache| cache.set_ttl(ttl));
+        for cache in self.workers.iter().filter_map(|worker| worker.cache.as_ref()) {
+            cache.set_ttl(ttl);
+        }
     }
 
     /// Old values are of an old schema from now on.
@@ -104,8 +108,7 @@ impl CacheTraffic {
     }
 
     /// Answers one request and counts what came of it. `due` is when it should have been sent.
-    pub async fn request(&self, worker: usize, request: Request, due: Instant) {
-        let _in_flight = InFlight::new(&self.in_flight);
+    async fn request(&self, worker: usize, request: Request, due: Instant) {
         let worker = &self.workers[worker % self.workers.len()];
         let begun = Instant::now();
         if begun.saturating_duration_since(due) > LATE {
@@ -214,10 +217,8 @@ impl CacheTraffic {
         let fetch = self.origin.latency().as_secs_f64();
         let hit = |(index, probability): (usize, &f64)| {
             let lambda = reads * probability;
-            let ttl = match self.origin.exists(index as u64 + 1) {
-                true => ttl,
-                false => spec.negative_ttl.unwrap_or(0.0) / 1000.0,
-            };
+            let exists = self.origin.exists(index as u64 + 1);
+            let ttl = if exists { ttl } else { spec.negative_ttl.unwrap_or(0.0) / 1000.0 };
             probability * lambda * ttl / (1.0 + lambda * (ttl + fetch))
         };
         Some(keys.probabilities().iter().enumerate().map(hit).sum())
@@ -240,18 +241,24 @@ pub(super) fn milliseconds(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
 }
 
-struct InFlight<'a>(&'a AtomicU64);
+/// A request on its way, from before it is sent until it is answered or dropped.
+pub(super) struct InFlight(Arc<CacheTraffic>);
 
-impl<'a> InFlight<'a> {
-    fn new(count: &'a AtomicU64) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl InFlight {
+    pub fn new(traffic: &Arc<CacheTraffic>) -> Self {
+        traffic.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(traffic))
+    }
+
+    /// Answers it.
+    pub async fn request(self, worker: usize, request: Request, due: Instant) {
+        self.0.request(worker, request, due).await;
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -266,7 +273,7 @@ pub(super) async fn closed_loop(
     loop {
         gate.open().await;
         let request = requests.next_request();
-        traffic.request(worker, request, Instant::now()).await;
+        InFlight::new(&traffic).request(worker, request, Instant::now()).await;
         if !think.is_zero() {
             timer.sleep(think).await;
         }

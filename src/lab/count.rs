@@ -19,6 +19,7 @@ pub(super) enum Count {
     Acquisitions,
     Overlaps,
     ForeignReleases,
+    SlowLosses,
     Pauses,
     Kills,
     // Kept by the origin or the warehouse and read when a window ends.

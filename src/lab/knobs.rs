@@ -69,7 +69,7 @@ impl Knobs {
             label: knob.label.clone(),
             unit: knob.unit.clone(),
             values: knob.values.get_ref().clone(),
-            start: knob.values.get_ref().iter().position(|v| v == knob.start.get_ref()).unwrap_or(0),
+            start: knob.values.get_ref().iter().position(|v| v.total_cmp(knob.start.get_ref()).is_eq()).unwrap_or(0),
         };
         experiment.knobs.iter().map(info).collect()
     }

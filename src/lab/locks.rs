@@ -1,6 +1,9 @@
 //! The traffic of a lock lab: clients that add to one stock, each in a read, some work and a write, under
 //! one of six locks; some are stopped half-way, some die.
 
+mod client;
+mod supervisor;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -10,22 +13,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::sync::mpsc;
+
+pub(super) use client::ClientParts;
+pub(super) use supervisor::supervise;
 
 use super::{
     cache::milliseconds,
     count::{Count, Counters},
-    freeze::{Freezable, Freezer},
-    link::Link,
-    traffic::{Gate, SharedRequests},
 };
 use crate::{
     clock::Timer,
     course::lab::{LockKind, SectionSpec},
-    origin::{StockError, Warehouse},
-    pattern::lock::{ExpiringLock, Fenced, FencedLock, Held, Lease, NaiveLock, TokenLock},
-    stats::Recorder,
+    origin::Warehouse,
 };
 
 /// What a running lock lab can be told.
@@ -200,17 +200,16 @@ impl LockTraffic {
         }
         registry.open.push((client, resource));
         registry.sections += 1;
-        let one_in = |n: u64| n > 0 && registry.sections.is_multiple_of(n);
-        let pause =
-            one_in(self.settings.pause_one_in.load(Ordering::Relaxed)).then(|| milliseconds(self.section.pause));
-        let slow = one_in(u64::from(self.section.slow_one_in)) && pause.is_none();
-        let work = match slow {
-            true => milliseconds(self.section.slow),
-            false => Duration::from_micros(self.settings.work.load(Ordering::Relaxed)),
-        };
+        // A third and two thirds into each n, so that a section is not both paused and slow, and short runs see both.
+        let nth = |n: u64, thirds: u64| n > 0 && registry.sections % n == n * thirds / 3;
+        let pause_one_in = self.settings.pause_one_in.load(Ordering::Relaxed);
+        let pause = nth(pause_one_in, 1).then(|| milliseconds(self.section.pause));
+        let slow = nth(u64::from(self.section.slow_one_in), 2) && pause.is_none();
+        let usual = || Duration::from_micros(self.settings.work.load(Ordering::Relaxed));
+        let work = if slow { milliseconds(self.section.slow) } else { usual() };
         let pause = registry.next_pause.take().or(pause);
         let dies = std::mem::take(&mut registry.next_dies);
-        (Inside { traffic: Arc::clone(self), client, resource }, Plan { work, pause, dies })
+        (Inside { traffic: Arc::clone(self), client, resource, slow }, Plan { work, pause, dies })
     }
 }
 
@@ -219,6 +218,7 @@ struct Inside {
     traffic: Arc<LockTraffic>,
     client: usize,
     resource: u64,
+    slow: bool,
 }
 
 impl Drop for Inside {
@@ -227,6 +227,9 @@ impl Drop for Inside {
         let place = registry.open.iter().position(|open| *open == (self.client, self.resource));
         if let Some(place) = place {
             registry.open.swap_remove(place);
+        }
+        if self.slow && registry.owner.get(&self.resource) != Some(&self.client) {
+            self.traffic.counters.one(Count::SlowLosses);
         }
     }
 }
@@ -237,220 +240,5 @@ struct Waiting(Arc<LockTraffic>);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.registry().waits_no_more();
-    }
-}
-
-/// What one client is made of.
-#[derive(Clone)]
-pub(super) struct ClientParts {
-    pub link: Link,
-    pub requests: SharedRequests,
-    pub gate: Gate,
-    pub response: Recorder,
-    pub service: Recorder,
-    pub wait: Recorder,
-}
-
-/// Starts the clients, lands strikes, and puts a new client in the place of a dead one. Runs until dropped.
-pub(super) async fn supervise(
-    traffic: Arc<LockTraffic>,
-    parts: Vec<ClientParts>,
-    mut strikes: mpsc::UnboundedReceiver<Strike>,
-) {
-    let mut next_id = parts.len();
-    let start = |id: usize, place: usize| {
-        let freezer = Freezer::default();
-        let client = Client::new(Arc::clone(&traffic), (id, place), parts[place].clone(), freezer.clone());
-        let task = Freezable::new(client.live(), freezer.clone(), traffic.timer.clone());
-        Running { id, place, abort: tokio::spawn(task).abort_handle(), freezer }
-    };
-    let mut running: Vec<Running> = (0..parts.len()).map(|place| start(place, place)).collect();
-    while let Some(strike) = strikes.recv().await {
-        let holder = traffic.registry().open.last().map(|(client, _)| *client);
-        let holder = running.iter().position(|client| Some(client.id) == holder);
-        let dies = match (strike, holder) {
-            (Strike::Pause(duration), Some(holder)) => {
-                running[holder].freezer.freeze(duration);
-                traffic.counters.one(Count::Pauses);
-                None
-            }
-            (Strike::Pause(duration), None) => {
-                traffic.registry().next_pause = Some(duration);
-                None
-            }
-            (Strike::Kill, Some(holder)) => Some(holder),
-            (Strike::Kill, None) => {
-                traffic.registry().next_dies = true;
-                None
-            }
-            (Strike::Die(id), _) => running.iter().position(|client| client.id == id),
-        };
-        if let Some(dead) = dies {
-            running[dead].abort.abort();
-            traffic.counters.one(Count::Kills);
-            traffic.registry().killed = true;
-            running[dead] = start(next_id, running[dead].place);
-            next_id += 1;
-        }
-    }
-}
-
-struct Running {
-    id: usize,
-    place: usize,
-    abort: AbortHandle,
-    freezer: Freezer,
-}
-
-/// One of the six locks, on one client's connection.
-enum Lock {
-    None,
-    Naive(NaiveLock<Link>),
-    Expiring(ExpiringLock<Link>),
-    Token(TokenLock<Link>),
-    Renewed(TokenLock<Link>),
-    Fenced(FencedLock<Link>),
-}
-
-/// What taking it gave.
-enum Taken {
-    Plain,
-    Lease(Lease),
-    Fenced(Fenced),
-}
-
-impl Lock {
-    fn new(kind: LockKind, link: Link, key: String) -> Self {
-        match kind {
-            LockKind::None => Self::None,
-            LockKind::Setnx => Self::Naive(NaiveLock::new(link, key)),
-            LockKind::NxPxDel => Self::Expiring(ExpiringLock::new(link, key)),
-            LockKind::TokenRelease => Self::Token(TokenLock::new(link, key)),
-            LockKind::Renewal => Self::Renewed(TokenLock::new(link, key)),
-            LockKind::Fencing => Self::Fenced(FencedLock::new(link, key)),
-        }
-    }
-
-    async fn try_acquire(&mut self, ttl: Duration) -> redis::RedisResult<Option<Taken>> {
-        Ok(match self {
-            Self::None => Some(Taken::Plain),
-            Self::Naive(lock) => lock.try_acquire().await?.then_some(Taken::Plain),
-            Self::Expiring(lock) => lock.try_acquire(ttl).await?.then_some(Taken::Plain),
-            Self::Token(lock) | Self::Renewed(lock) => lock.try_acquire(ttl).await?.map(Taken::Lease),
-            Self::Fenced(lock) => lock.try_acquire(ttl).await?.map(Taken::Fenced),
-        })
-    }
-
-    /// Says whether a lock was removed.
-    async fn release(&mut self, taken: &Taken) -> redis::RedisResult<bool> {
-        match (self, taken) {
-            (Self::Naive(lock), _) => lock.release().await,
-            (Self::Expiring(lock), _) => lock.release().await,
-            (Self::Token(lock) | Self::Renewed(lock), Taken::Lease(lease)) => lock.release(lease).await,
-            (Self::Fenced(lock), Taken::Fenced(fenced)) => lock.release(fenced).await,
-            _ => Ok(false),
-        }
-    }
-
-    /// Does the work, renewing where this lock renews.
-    async fn hold<T>(&self, taken: &Taken, ttl: Duration, timer: &Timer, work: impl Future<Output = T>) -> Held<T> {
-        match (self, taken) {
-            (Self::Renewed(lock), Taken::Lease(lease)) => lock.hold(lease, ttl, timer, work).await,
-            (Self::Fenced(lock), Taken::Fenced(fenced)) => lock.hold(fenced, ttl, timer, work).await,
-            _ => Held::Done(work.await),
-        }
-    }
-}
-
-struct Client {
-    traffic: Arc<LockTraffic>,
-    id: usize,
-    /// Which of the clients it is, also after its predecessor died.
-    place: usize,
-    parts: ClientParts,
-    freezer: Freezer,
-    rng: SmallRng,
-}
-
-impl Client {
-    fn new(traffic: Arc<LockTraffic>, (id, place): (usize, usize), parts: ClientParts, freezer: Freezer) -> Self {
-        Self { traffic, id, place, parts, freezer, rng: SmallRng::seed_from_u64(id as u64) }
-    }
-
-    async fn live(mut self) {
-        loop {
-            self.parts.gate.open().await;
-            if self.place as u64 >= self.traffic.settings.clients.load(Ordering::Relaxed) {
-                self.traffic.timer.sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-            let begun = Instant::now();
-            if self.turn(begun).await.is_err() {
-                self.traffic.counters.one(Count::RedisErrors);
-                self.traffic.counters.one(Count::Errors);
-                self.traffic.timer.sleep(Duration::from_millis(10)).await;
-            }
-            self.parts.response.record(begun.elapsed());
-            self.traffic.counters.one(Count::Operations);
-        }
-    }
-
-    /// Lock, read, work, write, unlock.
-    async fn turn(&mut self, begun: Instant) -> redis::RedisResult<()> {
-        let resource = self.parts.requests.next_request().id;
-        let key = self.traffic.key(resource);
-        let mut lock = Lock::new(self.traffic.kind, self.parts.link.clone(), key);
-        let taken = self.acquire(&mut lock, resource).await?;
-        self.parts.wait.record(begun.elapsed());
-        let inside = Instant::now();
-        let ttl = self.traffic.ttl();
-        let token = match &taken {
-            Taken::Fenced(fenced) => Some(fenced.fencing_token),
-            Taken::Plain | Taken::Lease(_) => None,
-        };
-        lock.hold(&taken, ttl, &self.traffic.timer, self.section(resource, token)).await;
-        self.parts.service.record(inside.elapsed());
-        // Asked before the release is sent: afterwards the next holder may rightly be in.
-        let owner = self.traffic.registry().owner.get(&resource).copied();
-        if lock.release(&taken).await? && owner != Some(self.id) {
-            self.traffic.counters.one(Count::ForeignReleases);
-        }
-        Ok(())
-    }
-
-    /// Tries, with a pause and some randomness between two tries, until it has the lock.
-    async fn acquire(&mut self, lock: &mut Lock, resource: u64) -> redis::RedisResult<Taken> {
-        self.traffic.registry().waits();
-        let _waiting = Waiting(Arc::clone(&self.traffic));
-        loop {
-            let ttl = self.traffic.ttl();
-            if let Some(taken) = lock.try_acquire(ttl).await? {
-                self.traffic.counters.one(Count::Acquisitions);
-                self.traffic.registry().acquired(self.id, resource);
-                return Ok(taken);
-            }
-            let pause = self.traffic.section.retry * (1.0 + self.rng.random::<f64>());
-            self.traffic.timer.sleep(milliseconds(pause)).await;
-        }
-    }
-
-    /// The critical section. A refusal of the warehouse ends it: another holds the lock by now.
-    async fn section(&self, resource: u64, token: Option<u64>) {
-        let (_inside, plan) = self.traffic.enter(self.id, resource);
-        let name = LockTraffic::resource(resource);
-        let warehouse = &self.traffic.warehouse;
-        let Ok(stock) = warehouse.read(&name, token).await else { return };
-        self.traffic.timer.sleep(plan.work).await;
-        if plan.dies {
-            self.traffic.strike(Strike::Die(self.id));
-            std::future::pending::<()>().await;
-        }
-        if let Some(pause) = plan.pause {
-            self.traffic.counters.one(Count::Pauses);
-            self.freezer.freeze_here(pause).await;
-        }
-        let written: Result<(), StockError> = warehouse.write(&name, stock.left + 1, token, stock.version).await;
-        // Refused: counted by the warehouse.
-        drop(written);
     }
 }

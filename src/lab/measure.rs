@@ -80,6 +80,7 @@ impl Aggregate {
             "stale_writes" => Some(count(Count::StaleWrites)),
             "rejected_writes" => Some(count(Count::RejectedWrites)),
             "foreign_releases" => Some(count(Count::ForeignReleases)),
+            "slow_losses" => Some(count(Count::SlowLosses)),
             "wait_p50" => self.wait.quantile(0.5),
             "pauses" => Some(count(Count::Pauses)),
             "kills" => Some(count(Count::Kills)),

@@ -43,6 +43,7 @@ pub struct Run {
 /// about it, the one that `control` belongs to; the run itself has a thread and runtimes of its own.
 ///
 /// What can't be run (an unknown variant, a server that is too old) is a [`LabEvent::Failed`].
+#[expect(clippy::needless_pass_by_value, reason = "callers build it for this call")]
 pub fn start(
     unit: &UnitId,
     experiment: &Experiment,
@@ -61,7 +62,7 @@ pub fn start(
         // The channel is new: there is room.
         let _ = events.try_send(LabEvent::Failed { text });
     };
-    match prepare(unit, experiment, endpoint, options, events.clone()) {
+    match prepare(unit, experiment, endpoint, &options, events.clone()) {
         Ok(mut stage) => {
             stage.outage = outage;
             let thread = std::thread::Builder::new().name("lab".to_owned());
@@ -78,7 +79,7 @@ fn prepare(
     unit: &UnitId,
     experiment: &Experiment,
     endpoint: Endpoint,
-    options: RunOptions,
+    options: &RunOptions,
     events: mpsc::Sender<LabEvent>,
 ) -> Result<Stage, String> {
     old_enough(experiment, &endpoint)?;

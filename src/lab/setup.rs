@@ -5,10 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    cache::{CacheTraffic, closed_loop, milliseconds},
+    cache::{CacheTraffic, InFlight, closed_loop, milliseconds},
     count::Count,
     link::Link,
     locks::{ClientParts, LockTraffic, supervise},
@@ -27,8 +27,17 @@ const MOST_IN_FLIGHT: u64 = 20_000;
 
 /// What answers requests in this variant.
 pub(super) enum Traffic {
-    Cache { traffic: Arc<CacheTraffic>, pacer: Option<Pacer>, requests: Vec<SharedRequests> },
-    Lock { traffic: Arc<LockTraffic>, requests: Vec<SharedRequests> },
+    Cache {
+        traffic: Arc<CacheTraffic>,
+        /// Open loop: the schedule, and the task that sends what is due.
+        pacer: Option<Pacer>,
+        dispatcher: Option<JoinHandle<()>>,
+        requests: Vec<SharedRequests>,
+    },
+    Lock {
+        traffic: Arc<LockTraffic>,
+        requests: Vec<SharedRequests>,
+    },
 }
 
 /// Connects, builds the pattern of `variant`, and starts clients that wait at the gate.
@@ -109,8 +118,8 @@ fn cache_traffic(
         Load::Open { rate } => {
             let rate = stage.knobs.rate(&stage.experiment).unwrap_or(rate);
             let (pacer, batches) = Pacer::start(rate, requests(stage, 0), stage.seed)?;
-            tokio::spawn(dispatch(Arc::clone(&traffic), batches));
-            Ok(Traffic::Cache { traffic, pacer: Some(pacer), requests: Vec::new() })
+            let dispatcher = Some(tokio::spawn(dispatch(Arc::clone(&traffic), batches)));
+            Ok(Traffic::Cache { traffic, pacer: Some(pacer), dispatcher, requests: Vec::new() })
         }
         Load::Closed { clients, think } => {
             let mut all = Vec::new();
@@ -121,7 +130,7 @@ fn cache_traffic(
                 let traffic = Arc::clone(&traffic);
                 tokio::spawn(closed_loop(traffic, client as usize, requests, milliseconds(think), gate));
             }
-            Ok(Traffic::Cache { traffic, pacer: None, requests: all })
+            Ok(Traffic::Cache { traffic, pacer: None, dispatcher: None, requests: all })
         }
     }
 }
@@ -136,8 +145,7 @@ async fn dispatch(traffic: Arc<CacheTraffic>, mut batches: mpsc::Receiver<Batch>
                 continue;
             }
             worker = (worker + 1) % traffic.workers();
-            let traffic = Arc::clone(&traffic);
-            tokio::spawn(async move { traffic.request(worker, request, due).await });
+            tokio::spawn(InFlight::new(&traffic).request(worker, request, due));
         }
     }
 }
@@ -160,15 +168,18 @@ fn lock_traffic(
     let clients = links.len() as u32;
     let (traffic, strikes) = LockTraffic::new((*kind, section), warehouse, prefix, stage.timer.clone(), clients);
     let mut parts = Vec::new();
+    let recorders = &mut measure.recorders;
+    // All tasks of a variant are on one thread: one recorder serves them all.
+    let (response, service, wait) =
+        (recorders.response.recorder(), recorders.service.recorder(), recorders.wait.recorder());
     for (client, link) in links.iter().enumerate() {
-        let recorders = &mut measure.recorders;
         parts.push(ClientParts {
             link: link.clone(),
             requests: SharedRequests::new(requests(stage, client as u64)),
             gate: gate.clone(),
-            response: recorders.response.recorder(),
-            service: recorders.service.recorder(),
-            wait: recorders.wait.recorder(),
+            response: response.clone(),
+            service: service.clone(),
+            wait: wait.clone(),
         });
     }
     let requests = parts.iter().map(|part| part.requests.clone()).collect();

@@ -54,6 +54,8 @@ pub(super) struct Running<'a> {
     pub(super) struck: bool,
 }
 
+/// How long the last requests may take. Nothing is told that needs all of them if some are still missing then.
+const PATIENCE: Duration = Duration::from_secs(4);
 const WINDOW: Duration = Duration::from_millis(100);
 
 /// Runs one variant. Must be the only thing on its runtime: what is still in flight at the end dies with it.
@@ -315,11 +317,14 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Waits, for a while, until nothing is in flight.
+    /// Waits, for a while, until everything is sent and nothing is in flight.
     async fn drain(&mut self) {
-        let Traffic::Cache { traffic, .. } = &self.traffic else { return };
-        let patience = (self.stage.duration / 10).clamp(Duration::from_millis(200), Duration::from_secs(2));
-        let end = Instant::now() + patience;
+        let Traffic::Cache { traffic, dispatcher, .. } = &mut self.traffic else { return };
+        let end = Instant::now() + PATIENCE;
+        if let Some(dispatcher) = dispatcher.take() {
+            // The pacer is gone: it ends with the last batch.
+            let _ = tokio::time::timeout_at(end.into(), dispatcher).await;
+        }
         while traffic.in_flight.load(Ordering::Relaxed) > 0 && Instant::now() < end {
             self.stage.timer.sleep(Duration::from_millis(1)).await;
         }
@@ -333,11 +338,14 @@ impl<'a> Running<'a> {
             Traffic::Cache { traffic, .. } => {
                 let all = traffic.counters.read();
                 add("dropped", dropped as f64);
-                add("unfinished", traffic.in_flight.load(Ordering::Relaxed) as f64);
-                add("run.hits", all.of(Count::Hits) as f64);
-                add("run.misses", all.of(Count::Misses) as f64);
-                add("server.hits", self.beside.hits as f64);
-                add("server.misses", self.beside.misses as f64);
+                let unfinished = traffic.in_flight.load(Ordering::Relaxed);
+                add("unfinished", unfinished as f64);
+                if unfinished == 0 {
+                    add("run.hits", all.of(Count::Hits) as f64);
+                    add("run.misses", all.of(Count::Misses) as f64);
+                    add("server.hits", self.beside.hits as f64);
+                    add("server.misses", self.beside.misses as f64);
+                }
                 let (keys, ttl) = (self.stage.keys(), self.stage.knobs.ttl());
                 if let (Load::Open { .. }, Some(ratio)) =
                     (experiment.workload.load, traffic.model(&keys, self.stage.reads(), ttl))

@@ -99,8 +99,8 @@ impl Warehouse {
 
     /// Puts an item on the shelf, or its stock to `left`; tokens seen are forgotten.
     pub fn stock(&self, item: &str, left: u64) {
-        let shelf = Shelf { stock: Stock { left, version: 1 }, highest: None };
-        self.state().shelves.insert(item.to_owned(), shelf);
+        let new = Shelf { stock: Stock { left, version: 1 }, highest: None };
+        self.state().shelves.insert(item.to_owned(), new);
     }
 
     /// From now on calls take this long.
@@ -126,9 +126,9 @@ impl Warehouse {
     /// Reads a stock; `token` is the reader's fencing token.
     pub async fn read(&self, item: &str, token: Option<u64>) -> Result<Stock, StockError> {
         self.call(|state| {
-            let shelf = state.shelves.get_mut(item).ok_or(StockError::Unknown)?;
-            shelf.show(token)?;
-            Ok(shelf.stock)
+            let place = state.shelves.get_mut(item).ok_or(StockError::Unknown)?;
+            place.show(token)?;
+            Ok(place.stock)
         })
         .await
     }
@@ -136,11 +136,11 @@ impl Warehouse {
     /// Overwrites a stock. `read` is the version the writer had read: it is not checked, only counted.
     pub async fn write(&self, item: &str, left: u64, token: Option<u64>, read: u64) -> Result<(), StockError> {
         self.call(|state| {
-            let shelf = state.shelves.get_mut(item).ok_or(StockError::Unknown)?;
-            shelf.show(token)?;
+            let place = state.shelves.get_mut(item).ok_or(StockError::Unknown)?;
+            place.show(token)?;
             state.statistics.writes += 1;
-            state.statistics.stale_writes += u64::from(shelf.stock.version != read);
-            shelf.stock = Stock { left, version: shelf.stock.version + 1 };
+            state.statistics.stale_writes += u64::from(place.stock.version != read);
+            place.stock = Stock { left, version: place.stock.version + 1 };
             Ok(())
         })
         .await

@@ -113,13 +113,14 @@ impl<C: ConnectionLike + Clone + Send + Sync, O: Origin> CacheAside<C, O> {
     pub async fn get(&self, id: u64) -> Result<Answer, Failure> {
         let key = key(&self.config.prefix, self.schema.load(Ordering::Relaxed), id);
         let (lookup, mut redis_errors) = match self.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(&key)).await {
-            Ok(stored) => match stored.and_then(|bytes| decode(id, &bytes)) {
-                Some(item) => {
-                    let lookup = if item.is_some() { Lookup::Hit } else { Lookup::NegativeHit };
-                    return Ok(Answer { item, lookup, stored: None, redis_errors: 0 });
+            Ok(stored) => {
+                let hit = |item, lookup| Ok(Answer { item, lookup, stored: None, redis_errors: 0 });
+                match stored.map(|bytes| decode(id, &bytes)) {
+                    Some(Stored::Item(item)) => return hit(Some(item), Lookup::Hit),
+                    Some(Stored::Absent) => return hit(None, Lookup::NegativeHit),
+                    Some(Stored::Foreign) | None => (Lookup::Miss, 0),
                 }
-                None => (Lookup::Miss, 0),
-            },
+            }
             Err(Unavailable) => (Lookup::Fallback, 1),
         };
         let item = self.origin.get(id).await.map_err(|error| Failure { error, lookup })?;
@@ -204,23 +205,35 @@ pub fn encode(item: &Item, compress: bool) -> Vec<u8> {
 /// Most bytes a compressed value may unfold to: a damaged one must not eat the memory.
 const LARGEST: u64 = 64 << 20;
 
-/// `Some(None)`: known to be absent. `None`: not a value of ours.
-fn decode(id: u64, value: &[u8]) -> Option<Option<Item>> {
-    let (tag, rest) = value.split_first()?;
-    if *tag == ABSENT && rest.is_empty() {
-        return Some(None);
+/// What a stored value says.
+#[derive(Debug, PartialEq)]
+enum Stored {
+    Item(Item),
+    Absent,
+    /// Not a value of ours, or damaged.
+    Foreign,
+}
+
+fn decode(id: u64, value: &[u8]) -> Stored {
+    let item = |version: &[u8; 8], payload| Stored::Item(Item { id, version: u64::from_le_bytes(*version), payload });
+    match value.split_first() {
+        Some((&ABSENT, [])) => Stored::Absent,
+        Some((&PLAIN, rest)) => match rest.split_first_chunk::<8>() {
+            Some((version, body)) => item(version, Bytes::copy_from_slice(body)),
+            None => Stored::Foreign,
+        },
+        Some((&DEFLATED, rest)) => match rest.split_first_chunk::<8>() {
+            Some((version, body)) => inflate(body).map_or(Stored::Foreign, |payload| item(version, payload)),
+            None => Stored::Foreign,
+        },
+        _ => Stored::Foreign,
     }
-    let (version, body) = rest.split_first_chunk::<8>()?;
-    let payload = match *tag {
-        PLAIN => Bytes::copy_from_slice(body),
-        DEFLATED => {
-            let mut payload = Vec::new();
-            DeflateDecoder::new(body).take(LARGEST).read_to_end(&mut payload).ok()?;
-            Bytes::from(payload)
-        }
-        _ => return None,
-    };
-    Some(Some(Item { id, version: u64::from_le_bytes(*version), payload }))
+}
+
+fn inflate(body: &[u8]) -> Option<Bytes> {
+    let mut payload = Vec::new();
+    DeflateDecoder::new(body).take(LARGEST).read_to_end(&mut payload).ok()?;
+    Some(Bytes::from(payload))
 }
 
 #[cfg(test)]
@@ -233,13 +246,13 @@ mod tests {
         let item = Item { id: 7, version: 3, payload };
         for compress in [false, true] {
             let stored = encode(&item, compress);
-            assert_eq!(decode(7, &stored), Some(Some(item.clone())));
-            assert_eq!(decode(7, &stored[..5]), None, "cut short");
+            assert_eq!(decode(7, &stored), Stored::Item(item.clone()));
+            assert_eq!(decode(7, &stored[..5]), Stored::Foreign, "cut short");
         }
         assert!(encode(&item, true).len() < encode(&item, false).len() / 3);
-        assert_eq!(decode(7, b"-"), Some(None));
-        assert_eq!(decode(7, b""), None);
-        assert_eq!(decode(7, b"{\"id\":7}"), None, "somebody else's JSON");
-        assert_eq!(decode(7, b"z12345678not deflate"), None);
+        assert_eq!(decode(7, b"-"), Stored::Absent);
+        assert_eq!(decode(7, b""), Stored::Foreign);
+        assert_eq!(decode(7, b"{\"id\":7}"), Stored::Foreign, "somebody else's JSON");
+        assert_eq!(decode(7, b"z12345678not deflate"), Stored::Foreign);
     }
 }

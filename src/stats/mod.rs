@@ -1,8 +1,8 @@
 //! Latencies as HDR histograms: recorded per worker, merged ten times a second, read as percentiles.
 //!
 //! Owns: recording, merging, and when a percentile may be told at all. Must not know: whose latencies.
-//! Values are kept in steps of 0.1 µs with three significant digits up to one minute: within 1 % of an
-//! exact sort from 5 µs on. A percentile is told only where at least ten samples lie beyond it: a "p99"
+//! Values are kept in steps of 0.1 µs with two significant digits up to one minute: within 1 % of an
+//! exact sort from 5 µs on, in 14 KiB. A percentile is told only where at least ten samples lie beyond it: a "p99"
 //! of fifty requests is their maximum under another name.
 
 use std::{
@@ -23,7 +23,7 @@ pub struct Durations(Histogram<u32>);
 impl Default for Durations {
     fn default() -> Self {
         // The bounds are constants that the constructor accepts, so this can't fail.
-        Self(Histogram::new_with_bounds(1, HIGHEST, 3).expect("constant bounds are valid"))
+        Self(Histogram::new_with_bounds(1, HIGHEST, 2).expect("constant bounds are valid"))
     }
 }
 
@@ -170,7 +170,9 @@ mod tests {
             let law = LogNormal::new(f64::ln(median_us), 0.8).expect("valid");
             let mut exact: Vec<f64> = (0..20_000).map(|_| law.sample(&mut rng)).collect();
             let mut durations = Durations::default();
-            exact.iter().for_each(|us| durations.record(Duration::from_nanos((us * 1000.0) as u64)));
+            for us in &exact {
+                durations.record(Duration::from_nanos((us * 1000.0) as u64));
+            }
             exact.sort_by(f64::total_cmp);
             for quantile in [0.5, 0.9, 0.99, 0.999] {
                 let expected = exact[(quantile * exact.len() as f64).ceil() as usize - 1] / 1000.0;
@@ -203,7 +205,9 @@ mod tests {
     fn recorders_merge_and_start_anew() {
         let mut collector = Collector::default();
         let workers: Vec<_> = (0..3).map(|_| collector.recorder()).collect();
-        workers.iter().for_each(|w| (0..10).for_each(|_| w.record(Duration::from_micros(50))));
+        for worker in &workers {
+            (0..10).for_each(|_| worker.record(Duration::from_micros(50)));
+        }
         let mut window = Durations::default();
         collector.drain(&mut window);
         assert_eq!(window.count(), 30);
@@ -219,7 +223,9 @@ mod tests {
         for _ in 0..10 {
             let mut window = Durations::default();
             let values: Vec<_> = (0..50).map(|_| Duration::from_micros(rng.random_range(5..9000))).collect();
-            values.iter().for_each(|v| window.record(*v));
+            for value in &values {
+                window.record(*value);
+            }
             all.push(values);
             sliding.push(window);
         }

@@ -105,8 +105,8 @@ impl Table {
         cells[0].insert(0, "variant".to_owned());
         cells[0].push(if locks { "stale writes over time" } else { "origin calls over time" }.to_owned());
         for (variant, row) in started.variants.iter().zip(&self.rows) {
-            let mut line = vec![variant.name.clone()];
-            line.extend(columns.iter().map(|(_, name)| {
+            let mut cell = vec![variant.name.clone()];
+            cell.extend(columns.iter().map(|(_, name)| {
                 // A variant that was skipped has no totals.
                 row.total(name).map_or_else(|| "–".to_owned(), |value| short(value, name))
             }));
@@ -114,8 +114,8 @@ impl Table {
                 Some(lane) if locks => row.samples.iter().map(|s| s.extra.get(lane).copied().unwrap_or(0.0)).collect(),
                 _ => row.samples.iter().map(|s| s.origin_calls as f64).collect(),
             };
-            line.push(sparkline(&values, 24, ink));
-            cells.push(line);
+            cell.push(sparkline(&values, 24, ink));
+            cells.push(cell);
         }
         write_cells(out, &cells, ink)
     }
@@ -156,7 +156,7 @@ fn write_cells(out: &mut impl Write, cells: &[Vec<String>], ink: Ink) -> io::Res
             let gap = " ".repeat(width - cell.chars().count());
             // Names and sparklines to the left, numbers to the right.
             let left = column == 0 || column + 1 == columns;
-            line.push_str(&if left { format!("{cell}{gap}  ") } else { format!("{gap}{cell}  ") });
+            line.extend(if left { [cell.as_str(), &gap, "  "] } else { [&gap, cell, "  "] });
         }
         writeln!(out, "{}", ink.paint(if index == 0 { "2" } else { "" }, line.trim_end()))?;
     }
