@@ -15,7 +15,7 @@ use super::{
     context::{Context, Trouble},
     replay::Decision,
     side::Touch,
-    stage::{Stage, State},
+    stage::{Held, Stage, State, What},
 };
 
 /// How long a sleeping buyer is waited for.
@@ -149,6 +149,23 @@ fn backtrack(path: &mut Vec<Node>, bound: Option<usize>) -> bool {
     false
 }
 
+/// What a step would touch, in names that are the same in every run: nodes of one run are compared with those of
+/// another, and items differ.
+async fn touches(stage: &Stage<'_>, actor: usize, held: &Held) -> Option<Vec<Touch>> {
+    let mut touches = stage.touches(held).await?;
+    let item = &stage.actors[actor].item;
+    for touch in &mut touches {
+        if let Ok(text) = std::str::from_utf8(&touch.key) {
+            touch.key = text.replace(item, "ITEM").into_bytes();
+        }
+    }
+    if let What::Command { connection, .. } = &held.what {
+        // Buyers that share a connection share its order.
+        touches.push(Touch { key: format!("connection {}:{}", connection.0, connection.1).into(), writes: true });
+    }
+    Some(touches)
+}
+
 struct Search<'s> {
     space: Space,
     path: &'s mut Vec<Node>,
@@ -202,7 +219,7 @@ impl Search<'_> {
         let mut choices = Vec::new();
         for actor in 0..stage.actors.len() {
             if let Some(held) = stage.next_of(actor).cloned() {
-                choices.push(Choice { actor, touches: stage.touches(&held).await });
+                choices.push(Choice { actor, touches: touches(stage, actor, &held).await });
             }
         }
         let sleeping = |a: &super::stage::Actor| matches!(a.state, State::Parked | State::Blocked);

@@ -281,7 +281,7 @@ impl Job {
         let crashed = context.patient.crashed();
         if let Some((number, _)) = &crashed {
             // The next check must find a whole stand.
-            context.patient.restart(number - 1).await.map_err(|error| abort(&StandError::Start(error)))?;
+            context.patient.restart(number - 1..*number).await.map_err(|error| abort(&StandError::Start(error)))?;
         }
         Ok(match (judged, crashed) {
             (Ok(verdict @ Verdict::Pass { .. }), _) => verdict,

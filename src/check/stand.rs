@@ -147,15 +147,22 @@ impl Stand {
         Ok(Self { plan, instances, warehouse, origin, side, events, sender, origin_ports, output, shown, server })
     }
 
-    /// Starts an instance again after it was killed; its proxy and origin stay.
-    pub async fn restart(&mut self, index: usize) -> Result<(), StartError> {
-        let env = environment(&self.plan, index, &self.instances[index].proxy, self.origin_ports[index]);
-        let (mut group, address) = instance::start(&self.plan.program, index + 1, &env).await?;
-        show_output(&mut group, index + 1, self.output.clone(), self.shown.clone());
-        let instance = &mut self.instances[index];
-        instance.members = kernel::members(group.id());
-        instance.group = group;
-        instance.address = address;
+    /// Starts instances again after they were killed; their proxies and origin ports stay.
+    pub async fn restart(&mut self, indices: std::ops::Range<usize>) -> Result<(), StartError> {
+        let starting = indices.clone().map(|index| {
+            let env = environment(&self.plan, index, &self.instances[index].proxy, self.origin_ports[index]);
+            let program = &self.plan.program;
+            async move { instance::start(program, index + 1, &env).await }
+        });
+        let started = futures_util::future::join_all(starting).await;
+        for (index, started) in indices.zip(started) {
+            let (mut group, address) = started?;
+            show_output(&mut group, index + 1, self.output.clone(), self.shown.clone());
+            let instance = &mut self.instances[index];
+            instance.members = kernel::members(group.id());
+            instance.group = group;
+            instance.address = address;
+        }
         Ok(())
     }
 

@@ -34,18 +34,29 @@ pub fn counterexample(headline: String, actors: &[Actor], history: &[Entry], rem
         .enumerate()
         .map(|(index, actor)| format!("buyer {} (instance {})", letter(index), actor.instance + 1))
         .collect();
+    // Names of items end in random digits, so that nobody can guess them. In a picture they only take room.
+    let items: Vec<(&str, &str)> =
+        actors.iter().filter_map(|a| Some((a.item.as_str(), a.item.rsplit_once('-')?.0))).collect();
+    let short = |text: String| items.iter().fold(text, |text, (item, word)| text.replace(item, word));
     let step = |(index, entry): (usize, &Entry)| {
         let (kind, text, reply) = describe(entry)?;
         Some(TraceStep {
             lane: entry.actor,
             kind,
-            text,
-            reply,
-            note: remarks.notes.get(&index).cloned(),
+            text: short(text),
+            reply: reply.map(short),
+            note: remarks.notes.get(&index).cloned().map(short),
             violates: remarks.violates == Some(index),
         })
     };
     Counterexample { headline, lanes, steps: history.iter().enumerate().filter_map(step).collect() }
+}
+
+/// The warehouse's answer without what was asked.
+fn brief(body: &str) -> String {
+    let Ok(serde_json::Value::Object(mut object)) = serde_json::from_str(body) else { return body.to_owned() };
+    object.remove("item");
+    serde_json::Value::Object(object).to_string()
 }
 
 /// `A`, `B`, …
@@ -67,7 +78,7 @@ fn describe(entry: &Entry) -> Option<(StepKind, String, Option<String>)> {
             if let Ok(Some(token)) = token_of(call) {
                 text = format!("{text} token {token}");
             }
-            (StepKind::Origin, text, answer.as_ref().map(|a| format!("{} {}", a.status, a.body)))
+            (StepKind::Origin, text, answer.as_ref().map(|a| format!("{} {}", a.status, brief(&a.body))))
         }
         EntryKind::Response { outcome: Ok(reply) } => {
             (StepKind::Response, format!("answers {} {}", reply.status, reply.text()), None)

@@ -42,6 +42,8 @@ impl Default for Params {
 const ADVICE: &str = "after SIGKILL no `finally` runs: only an expiry set together with the lock frees it, and whoever waits must go on asking";
 /// How long a buyer may sleep on its way to its step.
 const PATIENCE: Duration = Duration::from_millis(120);
+/// After this no more steps are tried.
+const SEARCH: Duration = Duration::from_secs(4);
 const KILLED: &str = "killed";
 
 /// One step after which the program was killed.
@@ -69,30 +71,23 @@ pub async fn judge(context: &mut Context, params: &Params) -> Judged {
     let limit = stand.plan.millis("LOCK_TTL_MS") + slack;
     let steps = Profile::take(stand, &mut rng).await?.moments.len();
     let mut open: Vec<usize> = (1..=steps).filter(|after| only.is_none_or(|only| only == *after)).collect();
-    let mut tried = 0;
-    let mut found = None;
-    for round in 0..4 {
-        if open.is_empty() {
+    let (mut tried, mut found) = (0, None);
+    let begun = Instant::now();
+    while !open.is_empty() && found.is_none() && begun.elapsed() < SEARCH {
+        let text = format!("SIGKILL after {} of {steps} steps", open.len());
+        let _ = events.try_send(crate::check::CheckEvent::Progress { check: check.clone(), text });
+        let points = kill_round(stand, &mut rng, &open, limit).await?;
+        if points.is_empty() {
             break;
         }
-        let text = format!("SIGKILL after each of {steps} steps");
-        let _ = events.try_send(crate::check::CheckEvent::Progress { check: check.clone(), text });
-        let points = kill_round(stand, &mut rng, round % stand.instances.len(), &open, limit).await?;
         tried += points.len();
         open.retain(|after| !points.iter().any(|p| p.after == *after));
         found = points.into_iter().find(|p| p.freed.is_none_or(|freed| freed > limit));
-        if found.is_some() || tried == 0 {
-            break;
-        }
     }
     // Once more for itself: a slow machine is slow twice seldom.
     if let Some(point) = &found {
-        let victim = stand.instances.len() - 1;
-        let again = kill_round(stand, &mut rng, victim, &[point.after], limit).await?;
-        found = again.into_iter().find(|p| p.freed.is_none_or(|freed| freed > limit)).or({
-            tried += 1;
-            None
-        });
+        let again = kill_round(stand, &mut rng, &[point.after], limit).await?;
+        found = again.into_iter().find(|p| p.freed.is_none_or(|freed| freed > limit));
     }
     if let Some(point) = found {
         let ttl = limit - slack;
@@ -115,19 +110,20 @@ pub async fn judge(context: &mut Context, params: &Params) -> Judged {
     Ok(Verdict::Pass { coverage: format!("SIGKILL after {tried} of {steps} steps, real TTL") })
 }
 
-/// Stops buyers after their steps, kills their instance, and sees when each item is within reach again.
+/// Stops buyers after their steps, kills their instances, and sees when each item is within reach again.
 async fn kill_round(
     stand: &mut Stand,
-    rng: &mut rand::rngs::StdRng,
-    victim: usize,
+    rng: &mut StdRng,
     steps: &[usize],
     limit: Duration,
 ) -> Result<Vec<Point>, Trouble> {
     let items: Vec<String> = steps.iter().map(|_| stand.new_item(rng, 9)).collect();
-    let buyers: Vec<_> = items.iter().map(|item| (victim, item.clone())).collect();
+    // The last instance survives. The others share the buyers: where all commands of an instance go over one
+    // connection, only one of its buyers can be stopped at a command.
+    let victims = (stand.instances.len() - 1).max(1);
+    let buyers: Vec<_> = items.iter().enumerate().map(|(index, item)| (index % victims, item.clone())).collect();
     let mut stage = Stage::open(stand, &buyers).await?;
     let mut there = Vec::new();
-    // Those who go farthest hold their locks longest: the others first, or a lock might run out meanwhile.
     for (actor, after) in steps.iter().enumerate().rev() {
         stage.start(actor).await;
         let mut taken = 0;
@@ -138,24 +134,21 @@ async fn kill_round(
             there.push(actor);
         }
     }
-    stage.kill(victim).await;
     let killed = Instant::now();
+    stage.kill(0..victims).await;
     let history = std::mem::take(&mut stage.history);
     let actors = std::mem::take(&mut stage.actors);
     stage.clear(Duration::from_millis(300)).await;
     stand.drain();
-    let others: Vec<usize> = (0..stand.instances.len()).filter(|i| *i != victim).collect();
-    let stand_ref = &*stand;
-    let next = there.iter().enumerate().map(|(n, actor)| {
-        let (instance, item) = (others[n % others.len().max(1)], items[*actor].as_str());
-        async move { stand_ref.buy(instance, item, limit.saturating_sub(killed.elapsed())).await }
+    let (stand_ref, survivor) = (&*stand, stand.instances.len() - 1);
+    let next = there.iter().map(|actor| {
+        let item = items[*actor].as_str();
+        async move { stand_ref.buy(survivor, item, limit.saturating_sub(killed.elapsed())).await }
     });
     let told = futures_util::future::join_all(next).await;
-    let asked = asked(stand, killed, victim);
-    stand
-        .restart(victim)
-        .await
-        .map_err(|e| Trouble::Broken(format!("after it was killed, it did not start again: {e}")))?;
+    let asked = asked(stand, killed, survivor);
+    let again = stand.restart(0..victims).await;
+    again.map_err(|e| Trouble::Broken(format!("after it was killed, it did not start again: {e}")))?;
     let mut points = Vec::new();
     for (actor, outcome) in there.into_iter().zip(told) {
         let mine = |e: &&Entry| e.actor == Some(actor) || e.actor.is_none();
@@ -184,12 +177,12 @@ fn copy(actor: &Actor) -> Actor {
     Actor::at(actor.instance, actor.item.clone())
 }
 
-/// When, after the kill, each item was first asked for by another instance.
-fn asked(stand: &mut Stand, killed: Instant, victim: usize) -> HashMap<String, Duration> {
+/// When, after the kill, each item was first asked for by the surviving instance.
+fn asked(stand: &mut Stand, killed: Instant, survivor: usize) -> HashMap<String, Duration> {
     let mut asked = HashMap::new();
     for happening in stand.drain() {
         if let Happening::Origin(seen) = happening
-            && seen.instance != victim
+            && seen.instance == survivor
             && let SeenKind::Arrived { call, .. } = &seen.kind
             && let Some(item) = item_of(call)
         {

@@ -16,6 +16,7 @@ use crate::{
         stand::Happening,
         warehouse::item_of,
     },
+    origin::http::SeenKind,
     proxy::WireKind,
 };
 
@@ -41,6 +42,8 @@ struct Seen {
     holder: Result<Reply, DriveError>,
     /// Commands of each instance during the wait.
     commands: Vec<usize>,
+    /// A waiting buyer asked the warehouse while the lock was another's.
+    inside: bool,
     waited: Duration,
 }
 
@@ -49,6 +52,11 @@ pub async fn judge(context: &mut Context, params: &Params) -> Judged {
     let slack = Duration::from_millis(params.slack_ms);
     context.progress(format!("two buyers wait {} ms for a lock that is not freed", wait.as_millis()));
     let seen = hold(context, wait + slack, wait + slack * 3).await?;
+    if seen.inside {
+        return Err(Trouble::Inconclusive(
+            "the waiting buyers were not held back: there is no lock to wait for".to_owned(),
+        ));
+    }
     for outcome in &seen.outcomes {
         if let Err(DriveError::Timeout(_)) = outcome {
             return Ok(too_late(context, wait, slack));
@@ -122,14 +130,15 @@ async fn hold(context: &mut Context, held: Duration, limit: Duration) -> Result<
     let stand = &mut context.patient;
     stand.drain();
     let wanted = item.clone();
-    stand.origin.hold(Some(Arc::new(move |call| item_of(call) == Some(wanted.as_str()))));
+    stand.origin.hold(Some(Arc::new(move |call| call.method != "GET" && item_of(call) == Some(wanted.as_str()))));
     let holder = stand.buy(0, &item, limit + held + Duration::from_secs(2));
     let others = async {
-        // The holder is inside when its first call has arrived at the warehouse.
+        // The holder is inside when it has read the stock and is about to write.
         let begun = Instant::now();
-        while stand.warehouse.shelf(&item).calls == 0 && begun.elapsed() < Duration::from_millis(150) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        while stand.warehouse.shelf(&item).calls == 0 && begun.elapsed() < Duration::from_secs(2) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        tokio::time::sleep(Duration::from_millis(10)).await;
         let begun = Instant::now();
         let waiting =
             futures_util::future::join_all((1..stand.instances.len()).take(2).map(|i| stand.buy(i, &item, limit)));
@@ -146,14 +155,18 @@ async fn hold(context: &mut Context, held: Duration, limit: Duration) -> Result<
     };
     let (holder, (outcomes, begun, waited, until)) = tokio::join!(holder, others);
     let mut commands = vec![0; stand.instances.len()];
+    let mut inside = false;
     for happening in stand.drain() {
-        if let Happening::Wire(wire) = happening
-            && matches!(wire.kind, WireKind::Command { .. })
-            && (begun..until).contains(&wire.at)
-            && wire.instance != 0
-        {
-            commands[wire.instance] += 1;
+        match happening {
+            Happening::Wire(wire) if wire.instance != 0 && (begun..until).contains(&wire.at) => {
+                commands[wire.instance] += usize::from(matches!(wire.kind, WireKind::Command { .. }));
+            }
+            Happening::Origin(seen) if seen.instance != 0 && (begun..until).contains(&seen.at) => {
+                // A look at the stock before the lock is harmless; only a write shows that nobody held it back.
+                inside |= matches!(&seen.kind, SeenKind::Arrived { call, .. } if call.method != "GET");
+            }
+            _ => {}
         }
     }
-    Ok(Seen { outcomes, holder, commands, waited })
+    Ok(Seen { outcomes, holder, commands, inside, waited })
 }

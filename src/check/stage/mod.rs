@@ -13,6 +13,7 @@ mod settle;
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -134,6 +135,16 @@ pub enum What {
     },
 }
 
+impl What {
+    /// On which connection it is held; `None` at the origin.
+    fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Command { connection, .. } | Self::Delivery { connection, .. } => Some(*connection),
+            Self::Origin { .. } => None,
+        }
+    }
+}
+
 impl Held {
     /// What it is called in a recorded order: the same in every run, whatever the item is called.
     pub fn label(&self, item: &str) -> String {
@@ -235,14 +246,23 @@ impl<'a> Stage<'a> {
         self.settle().await;
     }
 
-    /// The step of an actor that could be released now.
+    /// The step of an actor that could be released now: behind another buyer's held command on the same connection
+    /// nothing can be.
     pub fn next_of(&self, actor: usize) -> Option<&Held> {
-        self.held.iter().find(|held| held.actor == Some(actor))
+        self.index_of(actor).map(|index| &self.held[index])
+    }
+
+    fn index_of(&self, actor: usize) -> Option<usize> {
+        let first = |index: usize| match self.held[index].what.connection() {
+            Some(connection) => !self.held[..index].iter().any(|before| before.what.connection() == Some(connection)),
+            None => true,
+        };
+        (0..self.held.len()).find(|index| self.held[*index].actor == Some(actor) && first(*index))
     }
 
     /// Releases the next held step of an actor and waits until all is quiet. False if it has none.
     pub async fn step(&mut self, actor: usize) -> bool {
-        let Some(index) = self.held.iter().position(|held| held.actor == Some(actor)) else { return false };
+        let Some(index) = self.index_of(actor) else { return false };
         let held = self.held.remove(index);
         let touched = self.touches(&held).await;
         self.release(held);
@@ -366,12 +386,15 @@ impl<'a> Stage<'a> {
         Ok(gone)
     }
 
-    /// SIGKILL for an instance.
-    pub async fn kill(&mut self, instance: usize) {
-        self.record(None, EntryKind::Fault { text: format!("SIGKILL: instance {} dies", instance + 1) });
-        self.out.insert(instance);
-        self.stand.instances[instance].group.kill();
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.stand.instances[instance].group.wait()).await;
+    /// SIGKILL for some instances.
+    pub async fn kill(&mut self, instances: Range<usize>) {
+        let names: Vec<String> = instances.clone().map(|index| (index + 1).to_string()).collect();
+        self.record(None, EntryKind::Fault { text: format!("SIGKILL: instance {} dies", names.join(" and ")) });
+        for index in instances {
+            self.out.insert(index);
+            self.stand.instances[index].group.kill();
+            let _ = tokio::time::timeout(Duration::from_secs(2), self.stand.instances[index].group.wait()).await;
+        }
     }
 
     /// SIGSTOP for an instance; returns when it is seen to be stopped.
@@ -392,7 +415,7 @@ impl<'a> Stage<'a> {
 
     /// Releases the held step of an actor without waiting for anything.
     pub fn release_only(&mut self, actor: usize) {
-        if let Some(index) = self.held.iter().position(|held| held.actor == Some(actor)) {
+        if let Some(index) = self.index_of(actor) {
             let held = self.held.remove(index);
             self.release(held);
         }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Stage, State, What};
+use super::{Stage, State};
 use crate::check::{kernel, stand::Stand};
 
 /// Between two looks at the threads.
@@ -122,16 +122,6 @@ pub async fn quiet(stand: &mut Stand, limit: Duration) {
             Some(true) if silent => looks += 1,
             None if silent && begun.elapsed() >= SILENCE => return,
             _ => looks = 0,
-        }
-    }
-}
-
-impl What {
-    /// On which instance it is held; `None` at the origin.
-    pub fn instance(&self) -> Option<usize> {
-        match self {
-            Self::Command { connection, .. } | Self::Delivery { connection, .. } => Some(connection.0),
-            Self::Origin { .. } => None,
         }
     }
 }
