@@ -324,7 +324,11 @@ fn block(setup: &[&str], steps: Vec<RedisStep>) -> RedisBlock {
 
 fn failures(outcome: &BlockOutcome) -> Vec<String> {
     let failed = outcome.steps.iter().filter(|step| !step.matched);
-    failed.map(|s| format!("{}: {:?}", s.command, s.reply.iter().map(|l| l.text()).collect::<Vec<_>>())).collect()
+    failed
+        .map(|s| {
+            format!("{}: {:?}", s.command, s.reply.iter().map(cachelab::console::ReplyLine::text).collect::<Vec<_>>())
+        })
+        .collect()
 }
 
 #[tokio::test]

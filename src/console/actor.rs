@@ -123,7 +123,7 @@ impl Actor {
                     None => break,
                 },
                 (route, frame) = self.client.next() => self.incoming(route, frame).await,
-                _ = self.block_done.1.recv() => self.block_ended().await,
+                _ = self.block_done.1.recv() => self.block_ended(),
                 () = sleep_until(retry.unwrap_or_else(tokio::time::Instant::now)), if retry.is_some() => {
                     self.connect().await;
                 }
@@ -199,7 +199,7 @@ impl Actor {
             Request::More(id, lines) => self.more(id, lines).await,
             other if !matches!(self.busy, Busy::No) => self.waiting.push_back(other),
             Request::Submit(line) => self.submit(line).await,
-            Request::Block(block, answer) => self.block(block, answer).await,
+            Request::Block(block, answer) => self.block(block, answer),
         }
     }
 
@@ -407,7 +407,7 @@ impl Actor {
 
     // ---- blocks of lessons
 
-    async fn block(&mut self, block: RedisBlock, answer: tokio::sync::oneshot::Sender<super::BlockOutcome>) {
+    fn block(&mut self, block: RedisBlock, answer: tokio::sync::oneshot::Sender<super::BlockOutcome>) {
         let run = BlockRun {
             endpoint: self.client.endpoint.clone(),
             shared: Arc::clone(&self.shared),
@@ -423,7 +423,7 @@ impl Actor {
         }));
     }
 
-    async fn block_ended(&mut self) {
+    fn block_ended(&mut self) {
         if matches!(self.busy, Busy::Block(_)) {
             self.busy = Busy::No;
         }

@@ -198,7 +198,8 @@ impl Client {
 
     /// Tells what an incoming frame is to the command under way, and notes what it changes.
     pub fn accept(&mut self, flight: Option<&mut Flight>, route: Route, frame: &Frame) -> Answer {
-        let confirms = confirmation(frame).filter(|_| frame.is_push() || self.confirmations_are_arrays(route, &flight));
+        let asked = flight.as_ref().is_some_and(|flight| flight.subscription.is_some());
+        let confirms = confirmation(frame).filter(|_| frame.is_push() || route == Route::PubSub || asked);
         if let Some((subscription, channel)) = &confirms {
             self.state.confirmed(*subscription, channel);
         }
@@ -226,10 +227,6 @@ impl Client {
             self.main = None;
         }
         Answer::Reply
-    }
-
-    fn confirmations_are_arrays(&self, route: Route, flight: &Option<&mut Flight>) -> bool {
-        route == Route::PubSub || flight.as_ref().is_some_and(|flight| flight.subscription.is_some())
     }
 
     fn close_idle_pubsub(&mut self, flight: &Flight) {

@@ -90,7 +90,6 @@ impl Confine {
             "EVAL" | "EVAL_RO" if let Some(key) = literal_key(arguments.get(1).map_or(&[], Vec::as_slice)) => {
                 return Err(refused(&first, &format!("the script names {key} itself instead of taking it from KEYS")));
             }
-            "EVALSHA" | "EVALSHA_RO" => {}
             _ => {}
         }
         let specs = self.specs(link, &first, &arguments).await?;

@@ -53,8 +53,8 @@ pub(super) fn highlight(docs: &Docs, line: &str) -> Vec<(Range<usize>, Token)> {
     }
     let words = &spans[skip..];
     let arguments: Vec<Vec<u8>> = words.iter().map(|(_, word)| word.clone()).collect();
-    let classes = classes(docs, &arguments, line.ends_with([' ', '\t']));
-    classed.extend(words.iter().zip(classes).map(|((range, _), token)| (range.clone(), token)));
+    let tokens = word_classes(docs, &arguments, line.ends_with([' ', '\t']));
+    classed.extend(words.iter().zip(tokens).map(|((range, _), token)| (range.clone(), token)));
     if let Some((range, open)) = broken {
         classed.push((range, if open { Token::Text } else { Token::Invalid }));
     }
@@ -62,7 +62,7 @@ pub(super) fn highlight(docs: &Docs, line: &str) -> Vec<(Range<usize>, Token)> {
 }
 
 /// The class of each word.
-fn classes(docs: &Docs, words: &[Vec<u8>], ended: bool) -> Vec<Token> {
+fn word_classes(docs: &Docs, words: &[Vec<u8>], ended: bool) -> Vec<Token> {
     let Some(first) = words.first() else { return Vec::new() };
     if is_local(first, words.len()) {
         return words.iter().enumerate().map(|(i, _)| if i == 0 { Token::Local } else { Token::Plain }).collect();
@@ -73,20 +73,20 @@ fn classes(docs: &Docs, words: &[Vec<u8>], ended: bool) -> Vec<Token> {
         let token = if begun { Token::Plain } else { Token::Invalid };
         return words.iter().enumerate().map(|(i, _)| if i == 0 { token } else { Token::Plain }).collect();
     };
-    let mut classes = vec![Token::Command, Token::Subcommand];
-    classes.truncate(named);
-    classes.extend(walk(&command.arguments, &words[named..]).words.into_iter().map(|word| word.token));
+    let mut tokens = vec![Token::Command, Token::Subcommand];
+    tokens.truncate(named);
+    tokens.extend(walk(&command.arguments, &words[named..]).words.into_iter().map(|word| word.token));
     if named == 1 && command.container && words.len() > 1 {
-        classes[1] = if ended || words.len() > 2 { Token::Invalid } else { Token::Plain };
+        tokens[1] = if ended || words.len() > 2 { Token::Invalid } else { Token::Plain };
     }
     // The word being typed may become a right one.
-    if let (false, Some(last)) = (ended, classes.last_mut())
+    if let (false, Some(last)) = (ended, tokens.last_mut())
         && *last == Token::Invalid
         && words.len() > named
     {
         *last = Token::Plain;
     }
-    classes
+    tokens
 }
 
 fn begins_command(docs: &Docs, word: &[u8]) -> bool {

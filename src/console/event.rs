@@ -1,6 +1,6 @@
 //! What a session tells a front end: the vocabulary between them.
 
-use std::{ops::Range, time::Duration};
+use std::{fmt::Write as _, ops::Range, time::Duration};
 
 /// What a piece of text is, in a reply or in a line being typed; a theme maps it to a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -168,7 +168,7 @@ impl Prompt {
         }
         let mut text = self.place.clone();
         if self.database > 0 {
-            text.push_str(&format!("[{}]", self.database));
+            let _ = write!(text, "[{}]", self.database);
         }
         if self.transaction {
             text.push_str("(TX)");

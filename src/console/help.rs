@@ -26,12 +26,12 @@ Set your preferences in ~/.redisclirc
 
 /// The commands that `about` asks for: of a `@group`, or whose names begin with its words.
 fn asked<'a>(docs: &'a Docs, about: &[String]) -> Vec<&'a Command> {
-    let matches = |command: &&Command| match about[0].strip_prefix('@') {
-        Some(group) => command.group.eq_ignore_ascii_case(group),
-        None => {
-            let mut words = command.name.split(' ');
-            about.iter().all(|word| words.next().is_some_and(|name| name.eq_ignore_ascii_case(word)))
+    let matches = |command: &&Command| {
+        if let Some(group) = about[0].strip_prefix('@') {
+            return command.group.eq_ignore_ascii_case(group);
         }
+        let mut words = command.name.split(' ');
+        about.iter().all(|word| words.next().is_some_and(|name| name.eq_ignore_ascii_case(word)))
     };
     docs.iter().filter(matches).collect()
 }

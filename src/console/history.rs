@@ -200,7 +200,8 @@ mod tests {
     fn the_file_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("history");
-        fs::write(&file, (0..12_000).map(|n| format!("GET {n}\n")).collect::<String>()).unwrap();
+        let lines: Vec<String> = (0..12_000).map(|n| format!("GET {n}")).collect();
+        fs::write(&file, lines.join("\n") + "\n").unwrap();
         let history = History::open(Some(file.clone()));
         assert_eq!(history.lines().len(), KEPT);
         assert_eq!(history.lines()[0], "GET 2000");

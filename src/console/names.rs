@@ -143,7 +143,7 @@ impl Names {
             let reply = link.call(&[b"SCAN", cursor.as_bytes(), b"MATCH", &pattern, b"COUNT", STEP.as_bytes()]).await?;
             let value = reply.value();
             let Some([next, names]) = value.as_items() else { break };
-            cursor = next.as_str().unwrap_or("0").to_owned();
+            next.as_str().unwrap_or("0").clone_into(&mut cursor);
             let names = names.as_items().unwrap_or_default().iter().filter_map(Value::as_bytes);
             found += names.filter(|name| self.saw(name)).count();
             if cursor == "0" {

@@ -28,16 +28,16 @@ async fn look(client: &Client, key: &[u8], repr: Repr) -> Result<Vec<ReplyLine>,
     let mut name = Vec::new();
     quote(key, repr, &mut name);
     let name = Span { token: Token::Key, text: String::from_utf8_lossy(&name).into_owned() };
-    let line = |token, text: String| ReplyLine { spans: vec![name.clone(), Span { token, text }] };
+    let headed = |token, text: String| ReplyLine { spans: vec![name.clone(), Span { token, text }] };
     if let Some(error) = reply.error() {
-        return Ok(vec![line(Token::Error, format!(": {}", super::format::printable(error)))]);
+        return Ok(vec![headed(Token::Error, format!(": {}", super::format::printable(error)))]);
     }
     if kind == "none" {
-        return Ok(vec![line(Token::Nil, " does not exist".into())]);
+        return Ok(vec![headed(Token::Nil, " does not exist".into())]);
     }
     let mut facts = vec![kind.clone()];
     facts.extend(facts_of(&mut link, key, &kind).await?);
-    let mut lines = vec![line(Token::Note, format!("  {}", facts.join(", ")))];
+    let mut lines = vec![headed(Token::Note, format!("  {}", facts.join(", ")))];
     if let Some(value) = beginning(&mut link, key, &kind).await? {
         lines.extend(Printer::new(value, Repr { clip: Some(1_000), ..repr }).take_lines(60));
     }

@@ -66,7 +66,7 @@ impl Session {
         let shared = Arc::new(Shared::new(&endpoint, &options, events.downgrade()));
         let client = Client::new(endpoint, options.resp3);
         // Reading the built-in table takes milliseconds that the first key stroke should not wait for.
-        tokio::task::spawn_blocking(|| Docs::built_in());
+        tokio::task::spawn_blocking(Docs::built_in);
         tokio::spawn(Actor::new(client, options, Arc::clone(&shared), asked, events).run());
         (Self { requests, shared }, receiver)
     }

@@ -84,12 +84,8 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime, endpoint: &Endpoint, look: 
         let signal = line_editor.read_line(&prompt);
         terminal.reading.store(false, Ordering::SeqCst);
         match signal.context("reading from the terminal")? {
-            Signal::Success(line) => {
-                if !terminal.line(runtime, &line)? {
-                    return Ok(ExitCode::SUCCESS);
-                }
-            }
-            Signal::CtrlD => return Ok(ExitCode::SUCCESS),
+            Signal::Success(line) if terminal.line(runtime, &line)? => {}
+            Signal::Success(_) | Signal::CtrlD => return Ok(ExitCode::SUCCESS),
             Signal::CtrlC => terminal.interrupt(),
             Signal::HostCommand(name) if name == editor::TOGGLE_UTF8 => terminal.toggle_utf8(),
             _ => {}

@@ -43,7 +43,9 @@ pub fn escape(text: &[u8], utf8: bool, out: &mut Vec<u8>) {
         for character in chunk.valid().chars() {
             escape_char(character, utf8, out);
         }
-        chunk.invalid().iter().for_each(|byte| escape_byte(*byte, out));
+        for byte in chunk.invalid() {
+            escape_byte(*byte, out);
+        }
     }
 }
 
@@ -53,7 +55,9 @@ fn escape_char(character: char, utf8: bool, out: &mut Vec<u8>) {
     if utf8 && !character.is_ascii() && is_printable(character) {
         out.extend_from_slice(encoded);
     } else {
-        encoded.iter().for_each(|byte| escape_byte(*byte, out));
+        for byte in encoded {
+            escape_byte(*byte, out);
+        }
     }
 }
 
@@ -92,7 +96,9 @@ pub fn printable(text: &[u8]) -> String {
                 _ => character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| hex(byte, &mut out)),
             }
         }
-        chunk.invalid().iter().for_each(|byte| hex(*byte, &mut out));
+        for byte in chunk.invalid() {
+            hex(*byte, &mut out);
+        }
     }
     String::from_utf8_lossy(&out).into_owned()
 }

@@ -154,14 +154,13 @@ impl<'w> Walker<'w> {
             ArgumentKind::OneOf => {
                 let Some(word) = self.word() else { return missing(argument) };
                 let child = argument.children.iter().find(|child| leads(child, word));
-                match child.or_else(|| argument.children.iter().find(|child| leading_tokens(child).is_empty())) {
-                    Some(child) => self.argument(child, stops, 0, false),
-                    None => {
-                        let problem = format!("expected {}", argument_syntax(argument));
-                        self.take(Token::Invalid, "", Some(problem));
-                        End::default()
-                    }
+                let child = child.or_else(|| argument.children.iter().find(|child| leading_tokens(child).is_empty()));
+                if let Some(child) = child {
+                    return self.argument(child, stops, 0, false);
                 }
+                let problem = format!("expected {}", argument_syntax(argument));
+                self.take(Token::Invalid, "", Some(problem));
+                End::default()
             }
             ArgumentKind::PureToken => {
                 self.take(Token::Keyword, "", None);
