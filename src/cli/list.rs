@@ -87,7 +87,7 @@ fn text(
         }
     }
     match progress::next(course, progress) {
-        Some(next) => writeln!(out, "\nNext ({}): {}", next.why, ink.paint("1", &command(&next)))?,
+        Some(next) => writeln!(out, "\nNext ({}): {}", next.why, ink.paint("1", &command(&next, progress)))?,
         None => writeln!(out, "\nEverything is done.")?,
     }
     Ok(())
@@ -120,10 +120,13 @@ fn left(unit: &Unit, progress: &Progress) -> String {
 }
 
 /// What to type for a step.
-pub(super) fn command(next: &progress::Next) -> String {
+pub(super) fn command(next: &progress::Next, progress: &Progress) -> String {
     match next.step {
         Step::Read => format!("cachelab read {}", next.unit),
         Step::Lab => format!("cachelab lab {}", next.unit),
+        Step::Exercise if progress.unit(&next.unit).exercise.folder.is_some() => {
+            format!("cachelab check {}", next.unit)
+        }
         Step::Exercise => format!("cachelab start {}", next.unit),
     }
 }

@@ -52,14 +52,19 @@ fn text(out: &mut impl Write, course: &Course, progress: &Progress, ink: Ink) ->
         }
     }
     match progress::next(course, progress) {
-        Some(next) => writeln!(out, "\nNext ({}): {}", next.why, ink.paint("1", &list::command(&next)))?,
+        Some(next) => writeln!(out, "\nNext ({}): {}", next.why, ink.paint("1", &list::command(&next, progress)))?,
         None => writeln!(out, "\nEverything is done.")?,
     }
     Ok(())
 }
 
 fn facts(unit: &Unit, done: &UnitProgress) -> Vec<String> {
-    let mut facts = vec![if done.read.is_some() { "read" } else { "opened" }.to_owned()];
+    let mut facts = Vec::new();
+    if done.read.is_some() {
+        facts.push("read".to_owned());
+    } else if done.opened.is_some() {
+        facts.push("opened".to_owned());
+    }
     let blocks = unit.lesson.redis_blocks().count();
     if !done.blocks.is_empty() {
         facts.push(format!("{} of {blocks} blocks run", done.blocks.len()));
@@ -74,6 +79,9 @@ fn facts(unit: &Unit, done: &UnitProgress) -> Vec<String> {
         facts.push(format!("lab run {} times", done.lab.runs).replace(" 1 times", " once"));
     }
     let exercise = &done.exercise;
+    if exercise.attempts == 0 && exercise.folder.is_some() {
+        facts.push("exercise begun".to_owned());
+    }
     if exercise.attempts > 0 {
         let all = unit.lab.as_ref().and_then(|lab| lab.exercise.as_ref()).map_or(0, |e| e.checks.len());
         let passed = exercise.checks.values().filter(|outcome| **outcome == CheckOutcome::Pass).count();
