@@ -48,7 +48,7 @@ async fn output_and_status_arrive() {
     let mut received = group.take_lines();
     assert_eq!(group.wait().await.code(), Some(3));
     let mut texts = Vec::new();
-    while let Ok(line) = received.try_recv() {
+    while let Some(line) = received.recv().await {
         texts.push(line.text);
     }
     texts.sort();

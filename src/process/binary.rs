@@ -3,9 +3,23 @@
 //! From the real program that is the running executable. From a test or a bench it is the binary
 //! that Cargo built beside it.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::ProcessError;
+
+/// Set by `main`: then the running executable is the binary, whatever its name.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// Notes that the running executable is the binary itself.
+pub(super) fn is_running() {
+    RUNNING.store(true, Ordering::Relaxed);
+}
 
 /// Path to run, found once. On Linux the running program is named through `/proc`, which holds also
 /// when the file was replaced by an upgrade or a rebuild while we run.
@@ -23,9 +37,7 @@ fn find() -> Result<PathBuf, ProcessError> {
         return if super::is_executable(&given) { Ok(given) } else { Err(ProcessError::NoBinary { looked_at: given }) };
     }
     let current = std::env::current_exe().map_err(ProcessError::io("find our own executable"))?;
-    // A binary deleted while it runs is reported as "cachelab (deleted)".
-    let name = current.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if name == "cachelab" || name == "cachelab (deleted)" {
+    if RUNNING.load(Ordering::Relaxed) {
         let own = PathBuf::from("/proc/self/exe");
         return Ok(if own.exists() { own } else { current });
     }

@@ -25,7 +25,7 @@ impl Folder {
             match std::fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self { path, _registration: registration }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(ProcessError::io("create a temporary folder")(error)),
+                Err(source) => return Err(ProcessError::Folder { parent: parent.to_owned(), source }),
             }
         }
     }

@@ -32,8 +32,9 @@ use super::{
 const START: Duration = Duration::from_secs(10);
 /// How long a signal may take to be seen to work.
 const CONFIRM: Duration = Duration::from_secs(2);
-/// How long output may still arrive after the leader ended.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+/// How long output may still arrive after the leader ended. All of its group is dead by then, so the
+/// streams end at once, unless somebody got away with them, or this machine is very busy.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A group we own: dropping it kills it.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl Group {
         self.handle.clone()
     }
 
-    /// Every line from now on, once; afterwards an empty, closed channel. Lines nobody takes in time
+    /// Every line, until the end of the program closes the channel; a second call gets a closed one. Lines nobody takes in time
     /// are dropped here and stay in [`tail`](Self::tail).
     pub fn take_lines(&mut self) -> mpsc::Receiver<OutputLine> {
         self.lines.take().unwrap_or_else(|| mpsc::channel(1).1)
@@ -293,6 +294,7 @@ fn accompany(mut child: Child, program: &str, socket: UnixStream, reply: oneshot
     tree::kill(leader);
     while !matches!(readers.recv_timeout(LAST_WORDS), Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) {
     }
+    shared.output.close();
     drop(registration);
     let mut reaped = shared.reaped.lock().unwrap_or_else(PoisonError::into_inner);
     let status = child.wait().unwrap_or_default();

@@ -114,6 +114,14 @@ pub enum ProcessError {
         /// The group's id.
         group: u32,
     },
+    /// A temporary folder could not be made.
+    #[error("cannot create a folder in {}: {source}; TMPDIR names another place", parent.display())]
+    Folder {
+        /// Where it was to be.
+        parent: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Anything else of the operating system.
     #[error("cannot {what}: {source}")]
     Io {
@@ -138,6 +146,7 @@ pub(crate) const EXEC: &str = "__exec";
 /// Runs a hidden subcommand when the arguments ask for one; to be called before anything else in
 /// `main`, so that guardian and shim start fast and touch nothing.
 pub fn hidden_main() -> Option<ExitCode> {
+    binary::is_running();
     let mut args = std::env::args_os().skip(1);
     let first = args.next()?;
     if first == GUARDIAN {

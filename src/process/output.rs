@@ -42,7 +42,8 @@ pub struct OutputLine {
 #[derive(Debug)]
 pub(super) struct Output {
     kept: Mutex<Kept>,
-    sender: mpsc::Sender<OutputLine>,
+    /// `None` when no more lines will come.
+    sender: Mutex<Option<mpsc::Sender<OutputLine>>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ struct Kept {
 impl Output {
     pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<OutputLine>) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Arc::new(Self { kept: Mutex::default(), sender }), receiver)
+        (Arc::new(Self { kept: Mutex::default(), sender: Mutex::new(Some(sender)) }), receiver)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -126,7 +127,14 @@ impl Output {
             kept.lines.push_back(text.clone());
         }
         // Nobody listening, or too slowly: the kept lines are still there.
-        let _ = self.sender.try_send(OutputLine { source, text, at: Instant::now() });
+        if let Some(sender) = self.sender.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            let _ = sender.try_send(OutputLine { source, text, at: Instant::now() });
+        }
+    }
+
+    /// Whoever listens hears the end.
+    pub(super) fn close(&self) {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

@@ -6,14 +6,19 @@
 use std::{
     collections::BTreeSet,
     io::{Read, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use super::{GUARDIAN, ProcessError, binary};
 
 /// Between the words of a registered command: the ASCII unit separator.
 pub(super) const SEPARATOR: u8 = 0x1f;
+
+/// How long the guardian may take to start.
+const READY: Duration = Duration::from_secs(10);
 
 /// The guardian, and what it must know.
 struct Watch {
@@ -66,21 +71,21 @@ impl Watch {
             drop(dead.stdin.take());
             let _ = dead.wait();
         }
+        const WHAT: &str = "start the guardian process";
+        let (mut ours, theirs) = UnixStream::pair().map_err(ProcessError::io(WHAT))?;
+        ours.set_read_timeout(Some(READY)).map_err(ProcessError::io(WHAT))?;
         let mut child = Command::new(binary::path()?)
             .arg(GUARDIAN)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(OwnedFd::from(theirs))
             .stderr(Stdio::null())
             .spawn()
-            .map_err(ProcessError::io("start the guardian process"))?;
+            .map_err(ProcessError::io(WHAT))?;
         // It says one byte when it has left our session, where a Ctrl-C could still have hit it.
-        let mut ready = [0];
-        let said = child.stdout.take().map(|mut out| out.read_exact(&mut ready));
-        if !matches!(said, Some(Ok(()))) {
+        if let Err(source) = ours.read_exact(&mut [0]) {
             let _ = child.kill();
             let _ = child.wait();
-            let source = std::io::Error::other("it ended before it was ready");
-            return Err(ProcessError::Io { what: "start the guardian process", source });
+            return Err(ProcessError::Io { what: WHAT, source });
         }
         self.guardian = Some(child);
         for record in self.records.clone() {

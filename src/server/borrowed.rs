@@ -69,7 +69,7 @@ pub(super) async fn look(text: &str, needed: Version) -> Result<Endpoint, Server
     let endpoint = parse(text)?;
     let error = |reason: String| ServerError::Borrowed { url: masked(text), reason };
     let asked = tokio::time::timeout(PATIENCE, async {
-        let mut connection = endpoint.client()?.get_multiplexed_async_connection().await?;
+        let mut connection = endpoint.ask(PATIENCE).await?;
         Info::ask(&mut connection).await
     });
     let info = match asked.await {

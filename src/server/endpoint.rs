@@ -5,9 +5,10 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, aio::MultiplexedConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -35,6 +36,15 @@ impl Endpoint {
     /// A client of the `redis` crate, which authenticates and selects the database by itself.
     pub fn client(&self) -> redis::RedisResult<redis::Client> {
         redis::Client::open(self.connection_info()?)
+    }
+
+    /// A connection for a few questions, patient with a slow server or a busy machine: connecting and
+    /// each answer may take `patience`.
+    pub(super) async fn ask(&self, patience: Duration) -> redis::RedisResult<MultiplexedConnection> {
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(patience))
+            .set_response_timeout(Some(patience));
+        self.client()?.get_multiplexed_async_connection_with_config(&config).await
     }
 
     /// Raw bytes, before AUTH and SELECT: TCP, TLS or unix.

@@ -17,7 +17,7 @@ mod pin;
 mod private;
 mod version;
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 pub use borrowed::masked as masked_url;
 pub use control::Control;
@@ -131,7 +131,7 @@ impl Server {
 
     /// What this server has of what labs may ask for. Only commands that read are sent.
     pub async fn features(&self) -> Result<Vec<Feature>, ServerError> {
-        let mut connection = self.endpoint.client()?.get_multiplexed_async_connection().await?;
+        let mut connection = self.endpoint.ask(Duration::from_secs(5)).await?;
         let mut features = feature::ask(&self.endpoint, &mut connection).await?;
         features.push(feature::tls(&self.endpoint, self.control.binary()).await);
         Ok(features)

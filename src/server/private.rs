@@ -218,14 +218,16 @@ impl Instance {
         Ok(())
     }
 
-    /// `SHUTDOWN NOSAVE`, and SIGKILL when that takes too long.
+    /// `SHUTDOWN NOSAVE NOW` (without waiting for replicas), and SIGKILL when that takes too long.
     pub(super) async fn stop(&self) {
         let group = self.group().take();
         let Some(mut group) = group else { return };
+        // A paused one would not hear us.
+        group.resume();
         let polite = async {
             let mut connection = self.endpoint.client()?.get_multiplexed_async_connection().await?;
             // It answers only if it refuses.
-            let _ = redis::cmd("SHUTDOWN").arg("NOSAVE").query_async::<()>(&mut connection).await;
+            let _ = redis::cmd("SHUTDOWN").arg("NOSAVE").arg("NOW").query_async::<()>(&mut connection).await;
             group.wait().await;
             redis::RedisResult::Ok(())
         };

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::{EXIT_TOOL, Global, common::Ink, server as ladder};
 use crate::{
     process, progress,
-    server::{self, Feature, Outcome, Server, ServerError},
+    server::{self, Feature, Outcome, RungKind, Server, ServerError},
 };
 
 /// PINGs whose times are reported.
@@ -149,7 +149,8 @@ async fn examine(started: Result<Server, ServerError>, start: Duration) -> (Repo
         Err(error) => {
             report.ladder = match &error {
                 ServerError::NoServer(ladder) => rungs(&ladder.steps),
-                _ => Vec::new(),
+                // A given URL that does not work is an error at once.
+                _ => vec![Rung { name: RungKind::Url.to_string(), state: "not", detail: error.to_string() }],
             };
             report.error = Some(error.to_string());
             return (report, None);
@@ -227,7 +228,11 @@ fn paths() -> Paths {
             progress::Store::default_location().map(|store| store.path()).map_err(|error| error.to_string()),
         ),
         cache: or_error(server::cache_dir().map_err(text)),
-        fetched_server: or_error(server::fetched_path().map_err(text)),
+        fetched_server: match server::fetched_path() {
+            Ok(path) if path.exists() => shown(&path),
+            Ok(path) => format!("{} (not there)", shown(&path)),
+            Err(error) => error.to_string(),
+        },
         temporary: shown(&std::env::temp_dir()),
     }
 }
