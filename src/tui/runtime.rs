@@ -195,7 +195,12 @@ impl Runtime {
         let reply = self.begin(Key::Check);
         let exercise = self.options.course.unit(unit).and_then(|unit| unit.lab.as_ref()?.exercise.as_ref());
         let Some(exercise) = exercise else { return };
-        let mut run = check::start(unit, exercise, folder, CheckOptions { only, ..CheckOptions::default() });
+        let mut run = check::start(
+            unit,
+            exercise,
+            folder,
+            CheckOptions { only, server: self.options.server.clone(), ..CheckOptions::default() },
+        );
         self.tasks.spawn(async move {
             loop {
                 tokio::select! {

@@ -61,7 +61,7 @@ fn reply(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Lab(event) => return lab::event(model, event),
         Message::LabEnded => lab::ended(model),
-        Message::Folder(unit, folder) => check::folder(model, &unit, folder),
+        Message::Folder(unit, folder) => return check::folder(model, &unit, folder),
         Message::Check(event) => return check::event(model, event),
         Message::CheckEnded => check::ended(model),
         Message::Progress(progress) => model.progress = progress,

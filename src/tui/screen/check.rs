@@ -112,6 +112,8 @@ pub struct CheckScreen {
     pub report: Option<Report>,
     /// The last run was of all checks.
     whole: bool,
+    /// A run was asked for and waits for the folder: which checks.
+    wanted: Option<Vec<String>>,
 }
 
 /// The exercise of a unit.
@@ -186,12 +188,13 @@ pub fn refresh(model: &mut Model) {
     }
 }
 
-/// Where the program is was found out.
-pub fn folder(model: &mut Model, unit: &UnitId, folder: Option<PathBuf>) {
-    if let Some(check) = model.checks.get_mut(unit) {
-        check.folder = folder;
-    }
+/// Where the program is was found out; a run that waited for it begins.
+pub fn folder(model: &mut Model, unit: &UnitId, folder: Option<PathBuf>) -> Vec<Effect> {
+    let Some(check) = model.checks.get_mut(unit) else { return Vec::new() };
+    check.folder = folder;
+    let wanted = check.wanted.take();
     refresh(model);
+    wanted.map_or_else(Vec::new, |only| begin(model, unit, only))
 }
 
 /// Does what a key asks for.
@@ -239,6 +242,14 @@ fn start(model: &mut Model, unit: &UnitId, only: Vec<String>) -> Vec<Effect> {
         model.notice = Some((Role::Warn, format!("the check of {other} is still running: stop it first")));
         return Vec::new();
     }
+    if let Some(check) = model.checks.get_mut(unit) {
+        check.wanted = Some(only);
+    }
+    vec![Effect::FindFolder(unit.clone())]
+}
+
+/// Begins the run, if there is a program.
+fn begin(model: &mut Model, unit: &UnitId, only: Vec<String>) -> Vec<Effect> {
     let rows = exercise(model, unit).map_or_else(Vec::new, waiting);
     let Some(check) = model.checks.get_mut(unit) else { return Vec::new() };
     let Some(folder) = check.folder.clone() else {
@@ -246,7 +257,7 @@ fn start(model: &mut Model, unit: &UnitId, only: Vec<String>) -> Vec<Effect> {
             "There is no program of yours yet. In a shell:\n\ncachelab start {unit} --lang python\n\nThen come back and press r."
         );
         model.overlays.push(Overlay::Notice { title: "No program yet".into(), text, scroll: 0 });
-        return vec![Effect::FindFolder(unit.clone())];
+        return Vec::new();
     };
     check.phase = Phase::Running("starting".into());
     check.rows = rows;
