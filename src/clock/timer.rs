@@ -171,3 +171,61 @@ impl Future for Sleep {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn never_early_and_the_median_is_on_time() {
+        let timer = Timer::start().expect("a thread");
+        let mut best = Duration::MAX;
+        // A busy machine is late in some batches, a coarse timer in all of them.
+        for _ in 0..8 {
+            let mut late = Vec::new();
+            for micros in [300, 700, 1100, 1900, 2500, 3300, 4100] {
+                let due = Instant::now() + Duration::from_micros(micros);
+                timer.sleep_until(due).await;
+                late.push(Instant::now().checked_duration_since(due).expect("never early"));
+            }
+            late.sort();
+            best = best.min(late[3]);
+        }
+        assert!(best < Duration::from_micros(200), "median lateness {best:?}");
+    }
+
+    #[tokio::test]
+    async fn many_at_once_wake_in_order_and_dropped_ones_do_no_harm() {
+        let timer = Timer::start().expect("a thread");
+        let start = Instant::now();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let tasks: Vec<_> = (0..200_u64)
+            .map(|n| {
+                // Scattered, so that the queue is not fed in order.
+                let due = start + Duration::from_millis(20 + n * 7919 % 200);
+                let (timer, order) = (timer.clone(), Arc::clone(&order));
+                tokio::spawn(async move {
+                    timer.sleep_until(due).await;
+                    locked(&order).push(due);
+                })
+            })
+            .collect();
+        for (n, task) in tasks.into_iter().enumerate() {
+            if n % 10 == 0 {
+                task.abort();
+            } else {
+                task.await.expect("no panic");
+            }
+        }
+        let order = locked(&order);
+        assert!(order.len() >= 180, "{}", order.len());
+        assert!(order.is_sorted(), "woken in order of their times");
+    }
+
+    #[tokio::test]
+    async fn a_time_that_has_passed_is_at_once() {
+        let timer = Timer::start().expect("a thread");
+        timer.sleep_until(Instant::now()).await;
+        timer.sleep(Duration::ZERO).await;
+    }
+}

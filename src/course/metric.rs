@@ -77,6 +77,7 @@ pub const METRICS: &[Metric] = &[
     whole("server.misses", "the server's own keyspace_misses over the run", "", Scope::Cache),
     windowed("acquisitions", "locks taken", "", Scope::Lock),
     windowed("overlaps", "critical sections begun while another was open", "", Scope::Lock),
+    windowed("early_overlaps", "overlaps though no lease had run out", "", Scope::Lock),
     windowed("stale_writes", "writes that landed on a value they had not read", "", Scope::Lock),
     windowed("rejected_writes", "reads and writes refused for an old fencing token", "", Scope::Lock),
     windowed("foreign_releases", "releases that removed another client's lock", "", Scope::Lock),

@@ -18,6 +18,7 @@ pub(super) enum Count {
     Stores,
     Acquisitions,
     Overlaps,
+    EarlyOverlaps,
     ForeignReleases,
     SlowLosses,
     Pauses,

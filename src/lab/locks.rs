@@ -64,8 +64,8 @@ pub(super) struct LockTraffic {
 /// Who is where, as an onlooker sees it who sees everything.
 #[derive(Debug, Default)]
 struct Registry {
-    /// Sections begun and not ended: client and resource.
-    open: Vec<(usize, u64)>,
+    /// Sections begun and not ended.
+    open: Vec<Open>,
     /// The last to take each lock.
     owner: HashMap<u64, usize>,
     sections: u64,
@@ -77,6 +77,14 @@ struct Registry {
     longest_block: Duration,
     killed: bool,
     after_kill: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Open {
+    client: usize,
+    resource: u64,
+    /// Until when its lock is there in any case: one TTL after it was *asked* for.
+    leased_until: Instant,
 }
 
 impl Registry {
@@ -193,12 +201,17 @@ impl LockTraffic {
     }
 
     /// Decides what befalls the section that begins, and counts an overlap.
-    fn enter(self: &Arc<Self>, client: usize, resource: u64) -> (Inside, Plan) {
+    fn enter(self: &Arc<Self>, client: usize, resource: u64, leased_until: Instant) -> (Inside, Plan) {
         let mut registry = self.registry();
-        if registry.open.iter().any(|(_, open)| *open == resource) {
+        let others = || registry.open.iter().filter(|open| open.resource == resource);
+        let now = Instant::now();
+        if others().next().is_some() {
             self.counters.one(Count::Overlaps);
         }
-        registry.open.push((client, resource));
+        if others().any(|open| open.leased_until > now) {
+            self.counters.one(Count::EarlyOverlaps);
+        }
+        registry.open.push(Open { client, resource, leased_until });
         registry.sections += 1;
         // A third and two thirds into each n, so that a section is not both paused and slow, and short runs see both.
         let nth = |n: u64, thirds: u64| n > 0 && registry.sections % n == n * thirds / 3;
@@ -224,7 +237,8 @@ struct Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         let mut registry = self.traffic.registry();
-        let place = registry.open.iter().position(|open| *open == (self.client, self.resource));
+        let mine = |open: &Open| (open.client, open.resource) == (self.client, self.resource);
+        let place = registry.open.iter().position(mine);
         if let Some(place) = place {
             registry.open.swap_remove(place);
         }

@@ -77,6 +77,7 @@ impl Aggregate {
             "value_bytes" => share(count(Count::StoredBytes), count(Count::Stores)),
             "acquisitions" => Some(count(Count::Acquisitions)),
             "overlaps" => Some(count(Count::Overlaps)),
+            "early_overlaps" => Some(count(Count::EarlyOverlaps)),
             "stale_writes" => Some(count(Count::StaleWrites)),
             "rejected_writes" => Some(count(Count::RejectedWrites)),
             "foreign_releases" => Some(count(Count::ForeignReleases)),

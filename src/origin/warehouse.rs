@@ -162,3 +162,40 @@ impl Warehouse {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warehouse() -> Warehouse {
+        let warehouse = Warehouse::new(Duration::from_millis(1), Timer::start().expect("a thread"));
+        warehouse.stock("shoe", 5);
+        warehouse
+    }
+
+    #[tokio::test]
+    async fn a_write_is_stale_when_another_came_between_its_read_and_itself() {
+        let warehouse = warehouse();
+        let (mine, yours) = (warehouse.read("shoe", None).await, warehouse.read("shoe", None).await);
+        let (mine, yours) = (mine.expect("known"), yours.expect("known"));
+        warehouse.write("shoe", mine.left - 1, None, mine.version).await.expect("accepted");
+        assert_eq!(warehouse.statistics().stale_writes, 0);
+        warehouse.write("shoe", yours.left - 1, None, yours.version).await.expect("accepted, that is the trap");
+        assert_eq!(warehouse.statistics().stale_writes, 1);
+        assert_eq!(warehouse.peek("shoe").expect("known").left, 4, "two sales, one pair gone");
+    }
+
+    #[tokio::test]
+    async fn an_older_token_is_refused_also_when_the_newer_one_was_only_seen_reading() {
+        let warehouse = warehouse();
+        let old = warehouse.read("shoe", Some(33)).await.expect("known");
+        warehouse.read("shoe", Some(34)).await.expect("known");
+        let refused = warehouse.write("shoe", old.left - 1, Some(33), old.version).await;
+        assert_eq!(refused, Err(StockError::StaleToken { highest: 34 }));
+        assert_eq!(warehouse.peek("shoe").expect("known").left, 5);
+        assert_eq!(warehouse.read("shoe", Some(1)).await, Err(StockError::StaleToken { highest: 34 }));
+        warehouse.write("shoe", 4, Some(34), 1).await.expect("the holder's own");
+        assert_eq!(warehouse.statistics().rejected, 2);
+        assert_eq!(warehouse.read("sock", None).await, Err(StockError::Unknown));
+    }
+}

@@ -35,6 +35,9 @@ pub(in crate::lab) struct ClientParts {
     pub wait: Recorder,
 }
 
+/// Redis counts a TTL in whole milliseconds of a cached clock: a key may be gone so much early.
+const CLOCK_STEP: Duration = Duration::from_millis(2);
+
 /// One of the six locks, on one client's connection.
 enum Lock {
     None,
@@ -133,7 +136,7 @@ impl Client {
         let resource = self.parts.requests.next_request().id;
         let key = self.traffic.key(resource);
         let mut lock = Lock::new(self.traffic.kind, self.parts.link.clone(), key);
-        let taken = self.acquire(&mut lock, resource).await?;
+        let (taken, asked) = self.acquire(&mut lock, resource).await?;
         self.parts.wait.record(begun.elapsed());
         let inside = Instant::now();
         let ttl = self.traffic.ttl();
@@ -141,7 +144,13 @@ impl Client {
             Taken::Fenced(fenced) => Some(fenced.fencing_token),
             Taken::Plain | Taken::Lease(_) => None,
         };
-        lock.hold(&taken, ttl, &self.traffic.timer, self.section(resource, fence)).await;
+        lock.hold(
+            &taken,
+            ttl,
+            &self.traffic.timer,
+            self.section(resource, fence, asked + ttl.saturating_sub(CLOCK_STEP)),
+        )
+        .await;
         self.parts.service.record(inside.elapsed());
         // Asked before the release is sent: afterwards the next holder may rightly be in.
         let owner = self.traffic.registry().owner.get(&resource).copied();
@@ -151,16 +160,17 @@ impl Client {
         Ok(())
     }
 
-    /// Tries, with a pause and some randomness between two tries, until it has the lock.
-    async fn acquire(&mut self, lock: &mut Lock, resource: u64) -> redis::RedisResult<Taken> {
+    /// Tries, with a pause and some randomness between two tries, until it has the lock; says when the last
+    /// try was sent.
+    async fn acquire(&mut self, lock: &mut Lock, resource: u64) -> redis::RedisResult<(Taken, Instant)> {
         self.traffic.registry().waits();
         let _waiting = Waiting(Arc::clone(&self.traffic));
         loop {
-            let ttl = self.traffic.ttl();
+            let (ttl, asked) = (self.traffic.ttl(), Instant::now());
             if let Some(taken) = lock.try_acquire(ttl).await? {
                 self.traffic.counters.one(Count::Acquisitions);
                 self.traffic.registry().acquired(self.id, resource);
-                return Ok(taken);
+                return Ok((taken, asked));
             }
             let pause = self.traffic.section.retry * (1.0 + self.rng.random::<f64>());
             self.traffic.timer.sleep(milliseconds(pause)).await;
@@ -168,8 +178,8 @@ impl Client {
     }
 
     /// The critical section. A refusal of the warehouse ends it: another holds the lock by now.
-    async fn section(&self, resource: u64, token: Option<u64>) {
-        let (_inside, plan) = self.traffic.enter(self.id, resource);
+    async fn section(&self, resource: u64, token: Option<u64>, leased_until: Instant) {
+        let (_inside, plan) = self.traffic.enter(self.id, resource, leased_until);
         let name = LockTraffic::resource(resource);
         let warehouse = &self.traffic.warehouse;
         let Ok(stock) = warehouse.read(&name, token).await else { return };

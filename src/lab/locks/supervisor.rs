@@ -28,7 +28,7 @@ pub(in crate::lab) async fn supervise(
     };
     let mut running: Vec<Running> = (0..parts.len()).map(|place| start(place, place)).collect();
     while let Some(strike) = strikes.recv().await {
-        let holder = traffic.registry().open.last().map(|(client, _)| *client);
+        let holder = traffic.registry().open.last().map(|open| open.client);
         let holder = running.iter().position(|client| Some(client.id) == holder);
         let dies = match (strike, holder) {
             (Strike::Pause(duration), Some(holder)) => {
