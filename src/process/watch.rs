@@ -17,6 +17,8 @@ use super::{GUARDIAN, ProcessError, binary};
 /// Between the words of a registered command: the ASCII unit separator.
 pub(super) const SEPARATOR: u8 = 0x1f;
 
+/// What fails, in errors.
+const START: &str = "start the guardian process";
 /// How long the guardian may take to start.
 const READY: Duration = Duration::from_secs(10);
 
@@ -71,21 +73,20 @@ impl Watch {
             drop(dead.stdin.take());
             let _ = dead.wait();
         }
-        const WHAT: &str = "start the guardian process";
-        let (mut ours, theirs) = UnixStream::pair().map_err(ProcessError::io(WHAT))?;
-        ours.set_read_timeout(Some(READY)).map_err(ProcessError::io(WHAT))?;
+        let (mut ours, theirs) = UnixStream::pair().map_err(ProcessError::io(START))?;
+        ours.set_read_timeout(Some(READY)).map_err(ProcessError::io(START))?;
         let mut child = Command::new(binary::path()?)
             .arg(GUARDIAN)
             .stdin(Stdio::piped())
             .stdout(OwnedFd::from(theirs))
             .stderr(Stdio::null())
             .spawn()
-            .map_err(ProcessError::io(WHAT))?;
+            .map_err(ProcessError::io(START))?;
         // It says one byte when it has left our session, where a Ctrl-C could still have hit it.
         if let Err(source) = ours.read_exact(&mut [0]) {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(ProcessError::Io { what: WHAT, source });
+            return Err(ProcessError::Io { what: START, source });
         }
         self.guardian = Some(child);
         for record in self.records.clone() {

@@ -74,7 +74,7 @@ pub(super) async fn look(text: &str, needed: Version) -> Result<Endpoint, Server
     });
     let info = match asked.await {
         Err(_) => return Err(error(format!("no answer within {} s", PATIENCE.as_secs()))),
-        Ok(Err(ServerError::Redis(cause))) => return Err(error(explain(&cause))),
+        Ok(Err(ServerError::Redis(cause))) => return Err(error(explain(&cause, endpoint.tls))),
         Ok(Err(cause)) => return Err(error(cause.to_string())),
         Ok(Ok(info)) => info,
     };
@@ -88,14 +88,23 @@ pub(super) async fn look(text: &str, needed: Version) -> Result<Endpoint, Server
 }
 
 /// A client error in words that say what to do.
-fn explain(error: &redis::RedisError) -> String {
+fn explain(error: &redis::RedisError, tls: bool) -> String {
     let text = error.to_string();
-    if text.contains("NOAUTH") {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["NOAUTH"]) {
         return "it wants a password; put it into the URL, redis://:PASSWORD@host".into();
     }
-    if text.contains("WRONGPASS") || text.contains("AuthenticationFailed") || text.contains("invalid username-password")
-    {
+    if says(&["WRONGPASS", "AuthenticationFailed", "invalid username-password"]) {
         return "user or password is wrong".into();
+    }
+    if says(&["invalid peer certificate"]) {
+        return format!("its certificate is for another name or not signed by a public authority ({text})");
+    }
+    if tls && says(&["handshake", "corrupt message", "InvalidContentType"]) {
+        return format!("it does not answer in TLS ({text}); without TLS the URL begins with redis://");
+    }
+    if !tls && says(&["reset by peer", "Broken pipe"]) {
+        return format!("it hung up ({text}); with TLS the URL begins with rediss://");
     }
     text
 }
