@@ -73,7 +73,10 @@ pub(super) async fn look(text: &str, needed: Version) -> Result<Endpoint, Server
         Info::ask(&mut connection).await
     });
     let info = match asked.await {
-        Err(_) => return Err(error(format!("no answer within {} s", PATIENCE.as_secs()))),
+        Err(_) => {
+            let hint = if endpoint.tls { "; without TLS the URL begins with redis://" } else { "" };
+            return Err(error(format!("no answer within {} s{hint}", PATIENCE.as_secs())));
+        }
         Ok(Err(ServerError::Redis(cause))) => return Err(error(explain(&cause, endpoint.tls))),
         Ok(Err(cause)) => return Err(error(cause.to_string())),
         Ok(Ok(info)) => info,
@@ -100,7 +103,7 @@ fn explain(error: &redis::RedisError, tls: bool) -> String {
     if says(&["invalid peer certificate"]) {
         return format!("its certificate is for another name or not signed by a public authority ({text})");
     }
-    if tls && says(&["handshake", "corrupt message", "InvalidContentType"]) {
+    if tls && says(&["handshake", "corrupt message", "InvalidContentType", "timed out"]) {
         return format!("it does not answer in TLS ({text}); without TLS the URL begins with redis://");
     }
     if !tls && says(&["reset by peer", "Broken pipe"]) {
