@@ -1,6 +1,8 @@
 //! The console on real servers: parity with redis-cli on a corpus, and sessions with streams,
 //! cancelling, loss and return, lesson blocks on servers of ours and of somebody else's.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::time::{Duration, Instant};
 
 use cachelab::{

@@ -25,7 +25,7 @@ fn input() -> (Vec<String>, String) {
     let lines: Vec<String> = CORPUS.lines().filter(|line| !line.starts_with("# ")).map(str::to_owned).collect();
     let mut text = String::from("FLUSHALL\nSCRIPT FLUSH\nFUNCTION FLUSH\n");
     for (number, line) in lines.iter().enumerate() {
-        text.push_str(&format!("{line}\nECHO <<{number}>>\n"));
+        text.extend([line, "\nECHO <<", &number.to_string(), ">>\n"]);
     }
     (lines, text)
 }
