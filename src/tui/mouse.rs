@@ -10,7 +10,7 @@ use super::{
     keymap::Action,
     layout,
     model::{Model, Overlay, Pane, Route},
-    screen::{check, console, home, lab, lesson},
+    screen::{answer, check, console, home, lab},
     update::{act, close, open_focused, scroll_overlay, switch_console},
     widget::markdown::SpotKind,
 };
@@ -104,7 +104,7 @@ fn click_lesson(model: &mut Model, main: Rect, at: Position) -> Vec<Effect> {
     let spot = reader.document.spots[hit].clone();
     let choice = spot.cells.iter().find(|(line, _)| *line == row && !is_link(&spot.kind)).map(|(_, c)| c.start);
     match choice {
-        Some(choice) => lesson::answer(model, lesson::Input::Pick(usize::from(choice))).unwrap_or_default(),
+        Some(choice) => answer::answer(model, answer::Input::Pick(usize::from(choice))).unwrap_or_default(),
         None if again || is_link(&spot.kind) => open_focused(model, usize::from(main.height)),
         None => Vec::new(),
     }

@@ -10,7 +10,7 @@ use super::{
     layout,
     message::Message,
     model::{Confirm, Model, Overlay, Pane, Route, ServerState},
-    screen::{check, console, home, lab, lesson},
+    screen::{answer, check, console, home, lab, lesson},
     theme::Role,
     widget::markdown::SpotKind,
 };
@@ -96,10 +96,10 @@ fn key(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
         // Numbers are typed before any key of the lesson is asked.
         let input = match event.code {
             KeyCode::Char(c) if c.is_ascii_digit() || matches!(c, '.' | '-') => Some(typed(c)),
-            KeyCode::Backspace => Some(lesson::Input::Backspace),
+            KeyCode::Backspace => Some(answer::Input::Backspace),
             _ => None,
         };
-        if let Some(effects) = input.and_then(|input| lesson::answer(model, input)) {
+        if let Some(effects) = input.and_then(|input| answer::answer(model, input)) {
             return effects;
         }
     }
@@ -115,10 +115,10 @@ fn key(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
     }
 }
 
-fn typed(c: char) -> lesson::Input {
+fn typed(c: char) -> answer::Input {
     match c.to_digit(10) {
-        Some(digit @ 1..=9) => lesson::Input::Pick(digit as usize - 1),
-        _ => lesson::Input::Type(c),
+        Some(digit @ 1..=9) => answer::Input::Pick(digit as usize - 1),
+        _ => answer::Input::Type(c),
     }
 }
 
@@ -326,8 +326,8 @@ fn act_lesson(model: &mut Model, unit: &UnitId, action: &Action) -> Vec<Effect> 
             lesson::scrolled(model)
         }
         Action::Open => open_focused(model, height),
-        Action::Pick(at) => lesson::answer(model, lesson::Input::Pick(*at)).unwrap_or_default(),
-        Action::Again => lesson::answer(model, lesson::Input::Again).unwrap_or_default(),
+        Action::Pick(at) => answer::answer(model, answer::Input::Pick(*at)).unwrap_or_default(),
+        Action::Again => answer::answer(model, answer::Input::Again).unwrap_or_default(),
         Action::NextUnit | Action::PreviousUnit => neighbour(model, unit, *action == Action::NextUnit),
         other => {
             if let Some(reader) = model.reader_mut() {
@@ -367,20 +367,25 @@ pub(super) fn open_focused(model: &mut Model, height: usize) -> Vec<Effect> {
             effects.extend(lesson::run_block(model, index));
             effects
         }
-        SpotKind::Quiz(_) | SpotKind::Predict(_) => lesson::answer(model, lesson::Input::Enter).unwrap_or_default(),
+        SpotKind::Quiz(_) | SpotKind::Predict(_) => answer::answer(model, answer::Input::Enter).unwrap_or_default(),
         SpotKind::Lab(unit) => go(model, Route::Lab(unit)),
         SpotKind::Link(_, target) => follow(model, &target),
     }
 }
 
-/// A link to a unit opens it; another is shown, to be opened by hand: we start no browser unasked.
+/// A link to a unit or a heading leads there; another is shown, to be opened by hand: we start no
+/// browser unasked.
 fn follow(model: &mut Model, target: &str) -> Vec<Effect> {
-    let path = target.split('#').next().unwrap_or(target);
-    if let Some(unit) = path.parse::<UnitId>().ok().filter(|unit| model.course.unit(unit).is_some()) {
-        return go(model, Route::Lesson(unit));
-    }
-    model.notice = Some((Role::Info, format!("link: {target}")));
-    Vec::new()
+    let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+    let here = model.route.unit().cloned();
+    let unit = if path.is_empty() { here } else { path.parse::<UnitId>().ok() };
+    let Some(unit) = unit.filter(|unit| model.course.unit(unit).is_some()) else {
+        model.notice = Some((Role::Info, format!("link: {target}")));
+        return Vec::new();
+    };
+    let mut effects = go(model, Route::Lesson(unit));
+    effects.extend(lesson::to_heading(model, heading));
+    effects
 }
 
 #[cfg(test)]

@@ -195,6 +195,17 @@ fn a_link_to_a_unit_opens_it_and_back_leads_back() {
 }
 
 #[test]
+fn a_link_to_a_heading_scrolls_there() {
+    let mut model = model(80, 10);
+    press(&mut model, "G<enter>");
+    focus(&mut model, |kind| matches!(kind, SpotKind::Link(..)));
+    press(&mut model, "<enter>");
+    let reader = model.reader().expect("the linked unit");
+    let (row, _, text) = &reader.document.headings[0];
+    assert_eq!((reader.scroll, text.as_str()), (*row, "The idea"));
+}
+
+#[test]
 fn what_is_typed_into_the_console_before_the_server_is_there_waits() {
     let mut model = model(80, 24);
     press(&mut model, ":");

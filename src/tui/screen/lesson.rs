@@ -12,16 +12,13 @@ use ratatui::{
 };
 
 use crate::{
-    course::{
-        Block, Course, UnitId,
-        lesson::{Predict, Quiz},
-    },
+    course::{Block, UnitId, lesson::anchor},
     progress::{Change, UnitProgress},
     tui::{
         effect::Effect,
         layout::{self, GUTTER},
         model::{Model, Pane},
-        quiz::{self, Answer},
+        quiz::Answer,
         theme::{Role, Theme},
         widget::{
             card::{BlockRun, Cards, Guess, StepState},
@@ -138,14 +135,15 @@ pub fn refresh(model: &mut Model, force: bool) {
     }
     let Some(unit) = course.unit(unit) else { return };
     let top = reader.top_block();
-    let offset = reader.scroll.saturating_sub(reader.document.blocks.get(top).copied().unwrap_or(0));
+    let offset = reader.scroll.saturating_sub(reader.document.row_of(top));
     let same_width = reader.width == width;
     let kind = reader.focused().map(|spot| spot.kind.clone());
     let context = Context { theme, code, cards: &reader.cards };
-    reader.document = markdown::layout(&unit.lesson.blocks, width, context);
+    let about = format!("{} minutes. {}", unit.lesson.minutes, unit.lesson.summary);
+    reader.document = markdown::titled(Some((&unit.lesson.title, &about)), &unit.lesson.blocks, width, context);
     (reader.width, reader.theme) = (width, theme);
     reader.focus = kind.and_then(|kind| reader.document.spots.iter().position(|spot| spot.kind == kind));
-    let start = reader.document.blocks.get(top).copied().unwrap_or(0);
+    let start = reader.document.row_of(top);
     reader.scroll_to(start + if same_width { offset } else { 0 }, height);
 }
 
@@ -158,7 +156,7 @@ pub fn open(model: &mut Model, unit: &UnitId) -> Vec<Effect> {
     let height = usize::from(layout::panes(model).main.height);
     let Some(reader) = model.readers.get_mut(unit) else { return Vec::new() };
     if new {
-        let row = reader.document.blocks.get(done.block).copied().unwrap_or(0);
+        let row = reader.document.row_of(done.block);
         reader.scroll_to(row, height);
     }
     let mut effects = vec![Effect::Record { unit: unit.clone(), change: Change::Here { block: reader.top_block() } }];
@@ -171,6 +169,17 @@ pub fn open(model: &mut Model, unit: &UnitId) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// Scrolls to a heading by its anchor, if the lesson has it.
+pub fn to_heading(model: &mut Model, wanted: &str) -> Vec<Effect> {
+    let height = usize::from(layout::panes(model).main.height);
+    let Some(reader) = model.reader_mut() else { return Vec::new() };
+    let found = reader.document.headings.iter().find(|(_, _, text)| anchor(text) == wanted);
+    let Some(row) = found.map(|(row, _, _)| *row) else { return Vec::new() };
+    reader.scroll_to(row, height);
+    reader.focus = None;
+    scrolled(model)
 }
 
 /// After scrolling: remember the place; at the end the lesson counts as read.
@@ -190,101 +199,6 @@ fn noticed(model: &mut Model, height: usize) -> Vec<Effect> {
         return vec![Effect::Record { unit: reader.unit.clone(), change: Change::Read }];
     }
     Vec::new()
-}
-
-/// A question of a lesson.
-fn find_quiz<'a>(course: &'a Course, unit: &UnitId, id: &str) -> Option<&'a Quiz> {
-    course.unit(unit)?.lesson.blocks.iter().find_map(|block| match block {
-        Block::Quiz(quiz) if quiz.id == id => Some(quiz),
-        _ => None,
-    })
-}
-
-/// A prediction of a lesson.
-fn find_predict<'a>(course: &'a Course, unit: &UnitId, id: &str) -> Option<&'a Predict> {
-    course.unit(unit)?.lesson.blocks.iter().find_map(|block| match block {
-        Block::Predict(predict) if predict.id == id => Some(predict),
-        _ => None,
-    })
-}
-
-/// What is done to a focused question.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Input {
-    /// Pick the n-th choice.
-    Pick(usize),
-    /// Type a character of a number.
-    Type(char),
-    /// Delete the last one.
-    Backspace,
-    /// Judge, or keep.
-    Enter,
-    /// Forget the answer.
-    Again,
-}
-
-/// Answers the focused question or prediction; false: it has no use for this input.
-pub fn answer(model: &mut Model, input: Input) -> Option<Vec<Effect>> {
-    let course = Arc::clone(&model.course);
-    let reader = model.reader_mut()?;
-    let unit = reader.unit.clone();
-    let change = match reader.focused()?.kind.clone() {
-        SpotKind::Quiz(id) => answer_quiz(reader, find_quiz(&course, &unit, &id)?, input)?,
-        SpotKind::Predict(id) => {
-            find_predict(&course, &unit, &id)?;
-            answer_predict(reader, id, input)?
-        }
-        _ => return None,
-    };
-    refresh(model, true);
-    let height = usize::from(layout::panes(model).main.height);
-    if let Some(reader) = model.reader_mut() {
-        reader.show_focus(height);
-    }
-    Some(change.into_iter().map(|change| Effect::Record { unit: unit.clone(), change }).collect())
-}
-
-fn answer_quiz(reader: &mut Reader, quiz: &Quiz, input: Input) -> Option<Vec<Change>> {
-    let answer = reader.cards.answers.entry(quiz.id.clone()).or_default();
-    let numeric = quiz::choices(quiz).is_empty();
-    let before = answer.judged;
-    match input {
-        Input::Pick(at) if !numeric => answer.pick(quiz, at),
-        Input::Pick(at) => typed(&mut answer.input, char::from_digit(at as u32 + 1, 10)?)?,
-        Input::Type(c) if numeric => typed(&mut answer.input, c)?,
-        Input::Backspace if numeric => drop(answer.input.pop()),
-        Input::Enter => answer.judge(quiz),
-        Input::Again => answer.again(),
-        Input::Type(_) | Input::Backspace => return None,
-    }
-    if numeric && input != Input::Enter {
-        answer.judged = None;
-    }
-    let judged = answer.judged.filter(|_| before != answer.judged || matches!(input, Input::Enter | Input::Pick(_)));
-    let judged = judged.filter(|_| before != Some(true));
-    Some(judged.map(|correct| Change::QuizAnswered { quiz: quiz.id.clone(), correct }).into_iter().collect())
-}
-
-fn answer_predict(reader: &mut Reader, id: String, input: Input) -> Option<Vec<Change>> {
-    let guess = reader.cards.guesses.entry(id.clone()).or_default();
-    match input {
-        Input::Pick(at) => typed(&mut guess.input, char::from_digit(at as u32 + 1, 10)?)?,
-        Input::Type(c) => typed(&mut guess.input, c)?,
-        Input::Backspace => drop(guess.input.pop()),
-        Input::Again => guess.input.clear(),
-        Input::Enter => {
-            guess.kept = quiz::parse(&guess.input).or(guess.kept);
-            return Some(guess.kept.map(|value| Change::Predicted { id, value }).into_iter().collect());
-        }
-    }
-    guess.kept = None;
-    Some(Vec::new())
-}
-
-/// Adds a character of a number.
-fn typed(input: &mut String, c: char) -> Option<()> {
-    let fits = c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | '_' | ',');
-    (fits && input.len() < 16).then(|| input.push(c))
 }
 
 /// Runs the focused redis block.

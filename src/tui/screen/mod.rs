@@ -1,5 +1,6 @@
 //! One file a screen: its state, what its keys do, how it is drawn.
 
+pub mod answer;
 pub mod check;
 mod check_view;
 pub mod console;

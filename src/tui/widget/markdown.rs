@@ -97,7 +97,19 @@ pub fn code_blocks(blocks: &[Block]) -> Vec<(String, String)> {
 
 /// Lays blocks out.
 pub fn layout(blocks: &[Block], width: u16, context: Context<'_>) -> Document {
+    titled(None, blocks, width, context)
+}
+
+/// Lays blocks out under a title and a line about it.
+pub fn titled(head: Option<(&str, &str)>, blocks: &[Block], width: u16, context: Context<'_>) -> Document {
     let mut composer = Composer::new(usize::from(width).max(8), context);
+    if let Some((title, about)) = head {
+        let text = |text: &str| [Inline { text: text.to_owned(), ..Inline::default() }];
+        let (bold, dim) = (composer.style(Role::Title), composer.style(Role::Dim));
+        composer.paragraph(&text(title), bold);
+        composer.paragraph(&text(about), dim);
+        composer.blank();
+    }
     composer.blocks(blocks);
     while composer.document.lines.last().is_some_and(|line| line.width() == 0) {
         composer.document.lines.pop();
@@ -120,6 +132,13 @@ pub(super) struct Composer<'a> {
     prefixes: Vec<Prefix>,
     links: usize,
     depth: usize,
+}
+
+impl Document {
+    /// The first line of a block; the first block begins with the title.
+    pub fn row_of(&self, block: usize) -> usize {
+        if block == 0 { 0 } else { self.blocks.get(block).copied().unwrap_or(0) }
+    }
 }
 
 impl<'a> Composer<'a> {

@@ -32,8 +32,15 @@ pub fn role(token: Token) -> Role {
     }
 }
 
-/// A reply's line.
+/// A line of the console: a reply, or a command after its prompt.
 pub fn reply(line: &ReplyLine, theme: Theme) -> Line<'static> {
+    if let [prompt, command] = line.spans.as_slice()
+        && command.token == Token::Command
+    {
+        let mut spans = vec![Span::styled(text::clean(&prompt.text).into_owned(), theme.style(Role::Dim))];
+        spans.extend(coloured(&command.text, theme));
+        return Line::from(spans);
+    }
     let span =
         |span: &crate::console::Span| Span::styled(text::clean(&span.text).into_owned(), theme.style(role(span.token)));
     Line::from(line.spans.iter().map(span).collect::<Vec<_>>())
