@@ -63,13 +63,14 @@ pub async fn judge(context: &mut Context, params: &Params) -> Judged {
         }
         let told = sale::read(outcome).map_err(Trouble::Broken)?;
         let took = outcome.as_ref().map_or(Duration::ZERO, |reply| reply.took);
+        // Also one that was sold to: it waited on until the holder was let go.
+        if took > wait + slack {
+            return Ok(too_late(context, wait, slack));
+        }
         if matches!(told, Told::Sold { .. }) {
             return Err(Trouble::Inconclusive(
                 "the waiting buyers were not held back: there is no lock to wait for".to_owned(),
             ));
-        }
-        if took > wait + slack {
-            return Ok(too_late(context, wait, slack));
         }
     }
     if let Some(verdict) = spin(context, params, &seen) {
