@@ -74,6 +74,11 @@ async fn collect(run: &mut Run) -> Vec<LabEvent> {
     events
 }
 
+/// Values are counts here: exact in a float.
+fn same(a: f64, b: f64) -> bool {
+    a.total_cmp(&b).is_eq()
+}
+
 fn totals(events: &[LabEvent], variant: usize) -> impl Fn(&str) -> f64 + '_ {
     let totals = events.iter().find_map(|event| match event {
         LabEvent::VariantFinished { variant: v, totals } if *v == variant => Some(totals),
@@ -139,8 +144,8 @@ async fn client_counters_equal_the_servers_in_both_loops_and_on_both_kinds_of_co
             let events = collect(&mut start(&experiment, &server, RunOptions::default())).await;
             let total = totals(&events, 0);
             assert!(total("run.hits") > 100.0 && total("run.misses") > 100.0);
-            assert_eq!(total("run.hits"), total("server.hits"), "{load} {connections}");
-            assert_eq!(total("run.misses"), total("server.misses"), "{load} {connections}");
+            assert!(same(total("run.hits"), total("server.hits")), "{load} {connections}: {events:?}");
+            assert!(same(total("run.misses"), total("server.misses")), "{load} {connections}: {events:?}");
             let beside: u64 = samples(&events).iter().map(|s| s.server.keyspace_hits).sum();
             let counted: u64 = samples(&events).iter().map(|s| s.hits).sum();
             let apart = (beside as f64 - counted as f64).abs() / counted as f64;
@@ -213,9 +218,9 @@ action = "schema-bump"
     );
     let total = totals(&events, 0);
     assert!(total("outage.errors") > 0.0 && total("outage.origin.failures") > 0.0);
-    assert_eq!(total("before.errors"), 0.0);
+    assert!(same(total("before.errors"), 0.0));
     assert!(total("cut.redis.errors") > 0.0, "Redis was gone");
-    assert_eq!(total("cut.errors"), 0.0, "and every request was answered");
+    assert!(same(total("cut.errors"), 0.0), "and every request was answered");
     assert!(total("after.hits") > 0.0, "the cache is back");
     server.stop().await;
 }
