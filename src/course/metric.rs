@@ -58,6 +58,12 @@ pub const METRICS: &[Metric] = &[
     windowed("origin.peak", "most origin calls in flight at once, queued ones included", "", Scope::Any),
     windowed("origin.failures", "origin calls that failed", "", Scope::Any),
     windowed("redis.errors", "Redis commands that failed or timed out", "", Scope::Any),
+    whole(
+        "typical_mean",
+        "mean response time of the middle 100 ms: a stall of the machine does not count",
+        "ms",
+        Scope::Any,
+    ),
     whole("dropped", "requests never sent: too many were already waiting", "", Scope::Any),
     whole("unfinished", "requests still waiting when the run ended", "", Scope::Any),
     windowed("hits", "requests answered from the cache", "", Scope::Cache),

@@ -113,6 +113,8 @@ pub(super) struct Measure {
     response: Sliding,
     wait: Sliding,
     last: Reading,
+    /// Mean response time of each measured window.
+    means: Vec<f64>,
 }
 
 impl Measure {
@@ -128,6 +130,7 @@ impl Measure {
             response: Sliding::new(SLIDING),
             wait: Sliding::new(SLIDING),
             last: Reading::default(),
+            means: Vec::new(),
         }
     }
 
@@ -153,6 +156,9 @@ impl Measure {
     /// The window since the last sample.
     pub fn take_window(&mut self) -> Aggregate {
         let window = std::mem::take(&mut self.window);
+        if self.phases.iter().any(|phase| phase.name.is_empty() && phase.active) {
+            self.means.extend(window.response.mean());
+        }
         self.response.push(window.response.clone());
         self.wait.push(window.wait.clone());
         window
@@ -198,6 +204,9 @@ impl Measure {
                 totals.push((format!("{}{separator}{}", phase.name, metric.name), value));
             }
         }
+        let mut means = self.means.clone();
+        means.sort_by(f64::total_cmp);
+        totals.extend(means.get(means.len() / 2).map(|mean| ("typical_mean".to_owned(), *mean)));
         totals
     }
 }
