@@ -9,9 +9,10 @@ use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 
 use super::{
-    CheckEvent, Counterexample, Failure, Verdict,
+    CheckEvent, Failure, Verdict,
     replay::{Replay, Scenario},
     stand::{Stand, StandError},
+    trace::Shown,
 };
 
 /// The expiry of locks on the patient stand: longer than any schedule, and no whole number of seconds.
@@ -116,22 +117,14 @@ impl Context {
         why: String,
         advice: &str,
         evidence: Vec<String>,
-        found: Option<(Counterexample, Scenario)>,
+        found: Option<(Shown, Scenario)>,
     ) -> Verdict {
         let (counterexample, replay) = match found {
-            Some((example, scenario)) => {
-                let replay = Replay::new(self, scenario, &example);
-                (Some(example), replay.save())
+            Some((shown, scenario)) => {
+                let replay = Replay::new(self, scenario, &shown).save();
+                (Some(shown.example), replay)
             }
-            None => (
-                None,
-                Replay::new(
-                    self,
-                    Scenario::Seed,
-                    &Counterexample { headline: why.clone(), lanes: vec![], steps: vec![] },
-                )
-                .save(),
-            ),
+            None => (None, Replay::new(self, Scenario::Seed, &Shown::headline(&why)).save()),
         };
         Verdict::Fail(Box::new(Failure {
             why,

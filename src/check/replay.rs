@@ -1,13 +1,14 @@
 //! Recorded counterexamples: enough to show one again, and the whole of it to read.
 //!
-//! One JSON file each, in the cache folder. `schema` is 1.
+//! One JSON file each, in the cache folder (`schema` is 1), and beside it the history as JSON lines:
+//! `at_us`, `actor` (index, or null for the clock and faults), `kind`, `text`, `reply`.
 
 use std::{fs, io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Counterexample, context::Context, prepare::cache_root};
+use super::{context::Context, prepare::cache_root, trace::Shown};
 
 const SCHEMA: u32 = 1;
 
@@ -60,6 +61,9 @@ pub struct Replay {
     pub scenario: Scenario,
     /// What was seen, for people and tools.
     trace: serde_json::Value,
+    /// Everything that happened, one JSON object a line, in a file beside this one.
+    #[serde(skip)]
+    history: Vec<String>,
 }
 
 /// Why a recorded counterexample cannot be shown.
@@ -75,7 +79,7 @@ pub enum ReplayError {
 
 impl Replay {
     /// Records a scenario of the running check.
-    pub fn new(context: &Context, scenario: Scenario, seen: &Counterexample) -> Self {
+    pub fn new(context: &Context, scenario: Scenario, seen: &Shown) -> Self {
         Self {
             schema: SCHEMA,
             exercise: context.exercise.clone(),
@@ -84,7 +88,8 @@ impl Replay {
             folder: context.folder.clone(),
             scenario,
             // A counterexample is strings and numbers: it always becomes JSON.
-            trace: serde_json::to_value(seen).unwrap_or_default(),
+            trace: serde_json::to_value(&seen.example).unwrap_or_default(),
+            history: seen.history.clone(),
         }
     }
 
@@ -95,10 +100,14 @@ impl Replay {
     /// Keeps it; gives its id. `None` if it cannot be kept: the verdict does not depend on it.
     pub fn save(&self) -> Option<String> {
         let text = serde_json::to_string_pretty(self).ok()?;
-        let id: String = Sha256::digest(text.as_bytes()).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+        let id = format!(
+            "{:06x}",
+            Sha256::digest(text.as_bytes()).iter().take(3).fold(0_u32, |id, b| id << 8 | u32::from(*b))
+        );
         let path = Self::path(&id);
         fs::create_dir_all(path.parent()?).ok()?;
         fs::write(&path, text).ok()?;
+        fs::write(path.with_extension("jsonl"), self.history.join("\n") + "\n").ok()?;
         Some(id)
     }
 

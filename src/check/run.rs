@@ -279,22 +279,22 @@ impl Job {
     async fn judge(&self, context: &mut Context, check: &Check) -> Result<Verdict, Abort> {
         let judged = property::judge(context, check.property.get_ref(), &check.params).await;
         let crashed = context.patient.crashed();
+        let output = context.patient.tail(12);
         if let Some((number, _)) = &crashed {
             // The next check must find a whole stand.
             context.patient.restart(number - 1..*number).await.map_err(|error| abort(&StandError::Start(error)))?;
         }
-        Ok(match (judged, crashed) {
-            (Ok(verdict @ Verdict::Pass { .. }), _) => verdict,
-            (Err(Trouble::Ours(text)), None) => return Err(Abort::new(true, &text)),
+        if let (Some((number, status)), false) = (crashed, matches!(judged, Ok(Verdict::Pass { .. }))) {
             // A program that dies on the way has broken no property: it is broken.
-            (_, Some((number, status))) => {
-                let reason = format!("instance {number} ended during this check ({status})");
-                Verdict::Broken { reason, output: context.patient.tail(12) }
-            }
-            (Ok(verdict), None) => verdict,
-            (Err(Trouble::Broken(reason)), None) => Verdict::Broken { reason, output: context.patient.tail(12) },
-            (Err(Trouble::Inconclusive(reason)), None) => Verdict::Inconclusive { reason },
-        })
+            let reason = format!("instance {number} ended during this check ({status})");
+            return Ok(Verdict::Broken { reason, output });
+        }
+        match judged {
+            Ok(verdict) => Ok(verdict),
+            Err(Trouble::Ours(text)) => Err(Abort::new(true, &text)),
+            Err(Trouble::Broken(reason)) => Ok(Verdict::Broken { reason, output }),
+            Err(Trouble::Inconclusive(reason)) => Ok(Verdict::Inconclusive { reason }),
+        }
     }
 }
 

@@ -27,8 +27,25 @@ impl Remarks {
     }
 }
 
+/// A counterexample and all that it was taken from.
+#[derive(Debug)]
+pub struct Shown {
+    /// What is drawn.
+    pub example: Counterexample,
+    /// What happened, one JSON object a line.
+    pub history: Vec<String>,
+}
+
+impl Shown {
+    /// Nothing but a headline.
+    pub fn headline(text: &str) -> Self {
+        let example = Counterexample { headline: text.to_owned(), lanes: Vec::new(), steps: Vec::new() };
+        Self { example, history: Vec::new() }
+    }
+}
+
 /// Draws up the counterexample of a history.
-pub fn counterexample(headline: String, actors: &[Actor], history: &[Entry], remarks: &Remarks) -> Counterexample {
+pub fn counterexample(headline: String, actors: &[Actor], history: &[Entry], remarks: &Remarks) -> Shown {
     let lanes = actors
         .iter()
         .enumerate()
@@ -39,17 +56,25 @@ pub fn counterexample(headline: String, actors: &[Actor], history: &[Entry], rem
         actors.iter().filter_map(|a| Some((a.item.as_str(), a.item.rsplit_once('-')?.0))).collect();
     let short = |text: String| items.iter().fold(text, |text, (item, word)| text.replace(item, word));
     let step = |(index, entry): (usize, &Entry)| {
-        let (kind, text, reply) = describe(entry)?;
-        Some(TraceStep {
+        let (kind, text, reply) = describe(entry);
+        TraceStep {
             lane: entry.actor,
             kind,
             text: short(text),
             reply: reply.map(short),
             note: remarks.notes.get(&index).cloned().map(short),
             violates: remarks.violates == Some(index),
-        })
+        }
     };
-    Counterexample { headline, lanes, steps: history.iter().enumerate().filter_map(step).collect() }
+    let steps = history.iter().enumerate().map(step).collect();
+    Shown { example: Counterexample { headline, lanes, steps }, history: history.iter().map(line).collect() }
+}
+
+/// One entry as a line of JSON, uncut.
+fn line(entry: &Entry) -> String {
+    let (kind, text, reply) = describe(entry);
+    let at = u64::try_from(entry.at.as_micros()).unwrap_or(u64::MAX);
+    serde_json::json!({ "at_us": at, "actor": entry.actor, "kind": kind, "text": text, "reply": reply }).to_string()
 }
 
 /// The warehouse's answer without what was asked.
@@ -64,8 +89,8 @@ pub fn letter(index: usize) -> char {
     char::from(b'A' + (index % 26) as u8)
 }
 
-fn describe(entry: &Entry) -> Option<(StepKind, String, Option<String>)> {
-    Some(match &entry.kind {
+fn describe(entry: &Entry) -> (StepKind, String, Option<String>) {
+    match &entry.kind {
         EntryKind::Request { text } => (StepKind::Request, text.clone(), None),
         EntryKind::Command { unit, reply, .. } => {
             (StepKind::Command, command_text(unit), reply.as_ref().map(reply_text))
@@ -89,5 +114,5 @@ fn describe(entry: &Entry) -> Option<(StepKind, String, Option<String>)> {
             (StepKind::Clock, format!("the TTL of {} elapses", names.join(", ")), None)
         }
         EntryKind::Fault { text } => (StepKind::Fault, text.clone(), None),
-    })
+    }
 }

@@ -86,7 +86,7 @@ impl Warehouse {
         self.lenient.store(lenient, Ordering::Relaxed);
     }
 
-    fn show(&self, shelf: &mut Shelf, token: Option<i64>) -> Result<(), Answer> {
+    fn admit(&self, shelf: &mut Shelf, token: Option<i64>) -> Result<(), Answer> {
         let Some(token) = token else { return Ok(()) };
         let highest = shelf.highest.unwrap_or(i64::MIN);
         if token < highest && !self.lenient.load(Ordering::Relaxed) {
@@ -116,15 +116,15 @@ pub fn token_of(call: &Call) -> Result<Option<i64>, String> {
 impl App for Warehouse {
     fn handle(&self, call: &Call) -> Answer {
         let Some(item) = item_of(call) else { return error(404, "there is only /stock/{item}") };
-        let mut shelves = self.shelves();
-        let Some(shelf) = shelves.get_mut(item) else { return error(404, "there is no such item") };
+        let mut all = self.shelves();
+        let Some(shelf) = all.get_mut(item) else { return error(404, "there is no such item") };
         shelf.calls += 1;
         let token = match token_of(call) {
             Ok(token) => token,
             Err(text) => return error(400, &format!("Fencing-Token is not an integer: {text}")),
         };
         match call.method.as_str() {
-            "GET" => match self.show(shelf, token) {
+            "GET" => match self.admit(shelf, token) {
                 Ok(()) => {
                     let body = serde_json::json!({ "item": item, "stock": shelf.stock }).to_string();
                     Answer { status: 200, body }
@@ -138,7 +138,7 @@ impl App for Warehouse {
                 if body.stock < 0 {
                     return error(400, "a stock is never below 0");
                 }
-                if let Err(refusal) = self.show(shelf, token) {
+                if let Err(refusal) = self.admit(shelf, token) {
                     return refusal;
                 }
                 shelf.writes.push(Write { old: shelf.stock, new: body.stock, token });

@@ -14,14 +14,14 @@ use serde::Deserialize;
 
 use crate::{
     check::{
-        Counterexample, StepKind, TraceStep, Verdict,
+        StepKind, TraceStep, Verdict,
         context::{Context, Judged, Trouble},
         driver::DriveError,
         profile::Profile,
         replay::Scenario,
         stage::{Actor, Entry, Stage},
         stand::{Happening, Stand},
-        trace::{self, Remarks},
+        trace::{self, Remarks, Shown},
         warehouse::item_of,
     },
     origin::http::SeenKind,
@@ -68,7 +68,8 @@ pub async fn judge(context: &mut Context, params: &Params) -> Judged {
         _ => None,
     };
     let stand = context.hasty().await?;
-    let limit = stand.plan.millis("LOCK_TTL_MS") + slack;
+    let ttl = stand.plan.millis("LOCK_TTL_MS");
+    let limit = ttl + slack;
     let steps = Profile::take(stand, &mut rng).await?.moments.len();
     let mut open: Vec<usize> = (1..=steps).filter(|after| only.is_none_or(|only| only == *after)).collect();
     let (mut tried, mut found) = (0, None);
@@ -90,7 +91,6 @@ pub async fn judge(context: &mut Context, params: &Params) -> Judged {
         found = again.into_iter().find(|p| p.freed.is_none_or(|freed| freed > limit));
     }
     if let Some(point) = found {
-        let ttl = limit - slack;
         let why = format!(
             "killed after step {} of {steps}, the holder's lock was not free {} ms later; LOCK_TTL_MS is {}",
             point.after,
@@ -192,15 +192,15 @@ fn asked(stand: &mut Stand, killed: Instant, survivor: usize) -> HashMap<String,
     asked
 }
 
-fn drawn(point: &Point, limit: Duration) -> Counterexample {
-    let remarks = Remarks::default();
-    let mut example =
-        trace::counterexample("1 buyer is killed, another comes".to_owned(), &point.actors, &point.history, &remarks);
+fn drawn(point: &Point, limit: Duration) -> Shown {
+    let headline = "1 buyer is killed, another comes".to_owned();
+    let mut shown = trace::counterexample(headline, &point.actors, &point.history, &Remarks::default());
+    let example = &mut shown.example;
     example.lanes.push("the next buyer".to_owned());
     example.steps.retain(|step| step.kind != StepKind::Response);
     let step = |lane, kind, text: String, violates| TraceStep { lane, kind, text, reply: None, note: None, violates };
     example.steps.push(step(Some(1), StepKind::Request, format!("POST /buy/{}", point.item), false));
     example.steps.push(step(None, StepKind::Clock, format!("{} ms pass", limit.as_millis()), false));
     example.steps.push(step(Some(1), StepKind::Response, point.told.clone(), true));
-    example
+    shown
 }

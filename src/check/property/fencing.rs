@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 use crate::{
     check::{
-        Counterexample, Verdict,
+        Verdict,
         context::{Context, Judged, Trouble},
         profile::Profile,
         replay::Scenario,
         sale::{self, Told},
-        stage::{Held, Reached, Stage},
+        stage::{Entry, EntryKind, Held, Reached, Stage},
         stand::Happening,
-        trace::{self, Remarks, letter},
+        trace::{self, Remarks, Shown, letter},
         warehouse::{Write, item_of, token_of},
     },
     origin::http::SeenKind,
@@ -41,7 +41,7 @@ const SEQUENCE: &str = "sequence";
 enum Came {
     NotLanded,
     Held,
-    Broken(Box<(String, Counterexample)>),
+    Broken(Box<(String, Shown)>),
 }
 
 pub async fn judge(context: &mut Context) -> Judged {
@@ -111,7 +111,7 @@ async fn confirmed(context: &mut Context, name: &str, after: usize) -> Judged {
     }
 }
 
-fn report(context: &Context, name: &str, after: usize, (why, example): (String, Counterexample)) -> Verdict {
+fn report(context: &Context, name: &str, after: usize, (why, example): (String, Shown)) -> Verdict {
     let scenario = Scenario::Directed { name: name.to_owned(), after };
     context.failure(why, ADVICE, Vec::new(), Some((example, scenario)))
 }
@@ -173,21 +173,11 @@ async fn pause_and_go_on(
     }
     let mut remarks = Remarks::default();
     let why = if beside || lost {
-        let index = stage.history.iter().rposition(|e| accepted_write(e).is_some());
+        let index = stage.history.iter().rposition(is_accepted_write);
         let writer = index.and_then(|i| stage.history[i].actor).unwrap_or(a);
         remarks.violates = index;
-        let token = index.and_then(|i| accepted_write(&stage.history[i])).flatten();
         remarks.note(index, format!("{} is late, and its write is accepted", letter(writer)));
-        match token {
-            None => format!(
-                "buyer {} had lost its lock, and its write without a Fencing-Token was accepted",
-                letter(writer)
-            ),
-            Some(token) => format!(
-                "buyer {} had lost its lock, and its write with token {token} was accepted: no higher one had been shown",
-                letter(writer)
-            ),
-        }
+        token_of_late(stage, index.unwrap_or(0), writer)
     } else {
         format!("{sold} buyers were told \"sold\", but the warehouse accepted {} writes", shelf.writes.len())
     };
@@ -195,15 +185,37 @@ async fn pause_and_go_on(
     Ok(Came::Broken(Box::new((why, example))))
 }
 
-/// The token of an accepted write.
-fn accepted_write(entry: &crate::check::stage::Entry) -> Option<Option<i64>> {
-    match &entry.kind {
-        crate::check::stage::EntryKind::Origin { call, answer: Some(answer), .. }
-            if call.method == "PUT" && answer.status == 200 =>
-        {
-            Some(token_of(call).ok().flatten())
-        }
+/// What the token of a late write was worth.
+fn token_of_late(stage: &Stage<'_>, index: usize, writer: usize) -> String {
+    let token = |entry: &Entry| match &entry.kind {
+        EntryKind::Origin { call, .. } => token_of(call).ok().flatten(),
         _ => None,
+    };
+    let rivals = stage.history[..index].iter().filter(|e| e.actor.is_some_and(|a| a != writer)).filter_map(token).max();
+    let who = letter(writer);
+    match (token(&stage.history[index]), rivals) {
+        (None, _) => format!("buyer {who} had lost its lock, and its write without a Fencing-Token was accepted"),
+        (Some(own), None) => format!(
+            "buyer {who} had lost its lock, and its write with token {own} was accepted: no other had been shown"
+        ),
+        (Some(own), Some(other)) if own == other => {
+            format!(
+                "buyer {who} had lost its lock, and its write was accepted: its token {own} is also that of the holder after it"
+            )
+        }
+        (Some(own), Some(other)) => {
+            format!(
+                "buyer {who} had lost its lock, and its write was accepted: its token {own} is higher than the {other} of the holder after it"
+            )
+        }
+    }
+}
+
+/// An accepted write.
+fn is_accepted_write(entry: &Entry) -> bool {
+    match &entry.kind {
+        EntryKind::Origin { call, answer: Some(answer), .. } => call.method == "PUT" && answer.status == 200,
+        _ => false,
     }
 }
 
@@ -240,9 +252,7 @@ async fn sequence(context: &mut Context) -> Result<Option<Verdict>, Trouble> {
         let instance = turn % instances;
         let outcome = context.patient.buy(instance, &item, Duration::from_secs(5)).await;
         let told = sale::read(&outcome).map_err(Trouble::Broken)?;
-        let tokens: Vec<Option<i64>> =
-            context.patient.drain().into_iter().filter_map(|h| token_shown(h, &item)).collect();
-        let token = tokens.iter().copied().flatten().max();
+        let token = context.patient.drain().into_iter().filter_map(|h| token_shown(h, &item)).max();
         evidence.push(format!(
             "instance {}: token {}",
             instance + 1,
@@ -268,9 +278,9 @@ fn sequence_failed(context: &Context, why: String, evidence: Vec<String>) -> Ver
     context.failure(why, ADVICE, evidence, None)
 }
 
-/// The token of a call for this item, if this is one.
-fn token_shown(happening: Happening, item: &str) -> Option<Option<i64>> {
+/// The token of a call for this item, if this is one that bears one.
+fn token_shown(happening: Happening, item: &str) -> Option<i64> {
     let Happening::Origin(seen) = happening else { return None };
     let SeenKind::Arrived { call, .. } = seen.kind else { return None };
-    (item_of(&call) == Some(item)).then(|| token_of(&call).ok().flatten())
+    if item_of(&call) == Some(item) { token_of(&call).ok().flatten() } else { None }
 }

@@ -40,7 +40,7 @@ const DOORMAN: &str = "in this check the warehouse lets every fencing token in: 
 const ADVICE: &str =
     "everything from reading the stock to writing it back must happen under one lock that all instances see";
 /// Time for all orders of two buyers, and of three.
-const SEARCH: [Duration; 2] = [Duration::from_millis(1200), Duration::from_millis(1000)];
+const SEARCH: [Duration; 2] = [Duration::from_millis(1200), Duration::from_secs(1)];
 /// Time to make a counterexample smaller.
 const SHRINK: Duration = Duration::from_millis(1500);
 
@@ -58,7 +58,7 @@ async fn without_doorman(context: &mut Context, params: &Params) -> Judged {
     }
     let mut coverage = Vec::new();
     for (buyers, time) in [2, 3].into_iter().zip(SEARCH) {
-        let space = Space { buyers, stock: buyers as i64, preemptions: None };
+        let space = Space { buyers, stock: stock_for(buyers), preemptions: None };
         let until = Instant::now() + context.time(time);
         let explored = explore::explore(context, space, until, &lost_update).await?;
         if let Some(decisions) = explored.found {
@@ -74,10 +74,16 @@ async fn without_doorman(context: &mut Context, params: &Params) -> Judged {
     Ok(Verdict::Pass { coverage: coverage.join("; ") })
 }
 
+/// One piece for each buyer: whoever loses an update shows it.
+fn stock_for(buyers: usize) -> i64 {
+    i64::try_from(buyers).unwrap_or(i64::MAX)
+}
+
 fn said(buyers: usize, explored: &Explored) -> String {
-    match explored.exhausted {
-        true => format!("all {} orders of {buyers} buyers", explored.schedules),
-        false => format!("{} orders of {buyers} buyers, not all", explored.schedules),
+    if explored.exhausted {
+        format!("all {} orders of {buyers} buyers", explored.schedules)
+    } else {
+        format!("{} orders of {buyers} buyers, not all", explored.schedules)
     }
 }
 
@@ -95,7 +101,7 @@ async fn broken(context: &mut Context, space: Space, decisions: Vec<Decision>) -
     let until = Instant::now() + SHRINK;
     'search: for buyers in 2..=space.buyers {
         for preemptions in 0..3 {
-            let smaller = Space { buyers, stock: buyers as i64, preemptions: Some(preemptions) };
+            let smaller = Space { buyers, stock: stock_for(buyers), preemptions: Some(preemptions) };
             if Instant::now() >= until {
                 break 'search;
             }
@@ -225,7 +231,10 @@ async fn many(context: &mut Context, params: &Params) -> Result<Result<String, V
         let twice = shelf.writes.iter().filter(|w| w.is_lost_update()).count();
         let out = told.get(item.as_str()).is_some_and(|all| all.contains(&Told::SoldOut));
         sales += sold;
-        if twice > 0 || sold > shelf.writes.len() || (lost == 0 && sold as i64 != params.stock - shelf.stock) {
+        if twice > 0
+            || sold > shelf.writes.len()
+            || (lost == 0 && params.stock - shelf.stock != i64::try_from(sold).unwrap_or(i64::MAX))
+        {
             let why = format!("{sold} buyers were told \"sold\", and the stock fell by {}", params.stock - shelf.stock);
             let evidence = vec![format!(
                 "{item}: {} accepted writes, {twice} of them over a value their writer had not read",

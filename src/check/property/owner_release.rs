@@ -10,13 +10,13 @@ use serde::Deserialize;
 
 use crate::{
     check::{
-        Counterexample, Verdict,
+        Verdict,
         context::{Context, Judged, Trouble},
         profile::Profile,
         replay::Scenario,
         side::Keys,
         stage::{Held, Reached, Stage, State},
-        trace::{self, Remarks},
+        trace::{self, Remarks, Shown},
     },
     process::visible,
 };
@@ -38,7 +38,7 @@ enum Came {
     /// The lock was left alone.
     Held,
     /// It was not.
-    Broken(Box<(String, Counterexample)>),
+    Broken(Box<(String, Shown)>),
 }
 
 pub async fn judge(context: &mut Context) -> Judged {
@@ -103,7 +103,7 @@ async fn confirmed(context: &mut Context, name: &str, after: usize) -> Judged {
     }
 }
 
-fn report(context: &Context, name: &str, after: usize, (why, example): (String, Counterexample)) -> Verdict {
+fn report(context: &Context, name: &str, after: usize, (why, example): (String, Shown)) -> Verdict {
     let scenario = Scenario::Directed { name: name.to_owned(), after };
     context.failure(why, ADVICE, Vec::new(), Some((example, scenario)))
 }

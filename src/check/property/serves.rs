@@ -43,7 +43,7 @@ pub async fn judge(context: &mut Context) -> Judged {
                     vec![sold, expected, format!("answered: {told:?}")],
                 ));
             }
-            if shelf.stock != left || shelf.writes.len() as i64 != stock - left {
+            if shelf.stock != left || i64::try_from(shelf.writes.len()) != Ok(stock - left) {
                 let seen = format!(
                     "the warehouse holds {} after {} writes; expected {left} after {}",
                     shelf.stock,

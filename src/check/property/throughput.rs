@@ -26,7 +26,7 @@ impl Default for Params {
 }
 
 /// How long is measured.
-const WINDOW: Duration = Duration::from_millis(1000);
+const WINDOW: Duration = Duration::from_secs(1);
 
 pub async fn judge(context: &mut Context, params: &Params) -> Judged {
     let ideal = 1000.0 / (2.0 * params.origin_ms as f64);

@@ -130,8 +130,8 @@ async fn hold(context: &mut Context, held: Duration, limit: Duration) -> Result<
     let item = context.patient.new_item(&mut context.rng, 9);
     let stand = &mut context.patient;
     stand.drain();
-    let wanted = item.clone();
-    stand.origin.hold(Some(Arc::new(move |call| call.method != "GET" && item_of(call) == Some(wanted.as_str()))));
+    let name = item.clone();
+    stand.origin.hold(Some(Arc::new(move |call| call.method != "GET" && item_of(call) == Some(name.as_str()))));
     let holder = stand.buy(0, &item, limit + held + Duration::from_secs(2));
     let others = async {
         // The holder is inside when it has read the stock and is about to write.

@@ -27,7 +27,6 @@ impl Stage<'_> {
     fn on_wire(&mut self, wire: Wire) {
         let connection: ConnectionId = (wire.instance, wire.connection);
         match wire.kind {
-            WireKind::Opened => {}
             WireKind::Closed => {
                 self.transactions.remove(&connection);
                 self.affinity.remove(&connection);
@@ -55,7 +54,7 @@ impl Stage<'_> {
                 });
                 self.hold(actor, What::Command { connection, id, unit });
             }
-            WireKind::Command { .. } => {}
+            WireKind::Opened | WireKind::Command { .. } => {}
             WireKind::Reply { id, frame, held } => self.on_reply(connection, id, frame, held),
             WireKind::Push { id, held, .. } => {
                 if held {
@@ -129,14 +128,14 @@ impl Stage<'_> {
         &self,
         instance: usize,
         connection: Option<ConnectionId>,
-        names: impl Fn(&str) -> bool,
+        mentions: impl Fn(&str) -> bool,
     ) -> Option<usize> {
         let here: Vec<usize> = (0..self.actors.len())
             .filter(|i| self.actors[*i].instance == instance)
             .filter(|i| !matches!(self.actors[*i].state, State::NotStarted))
             .collect();
         // Where buyers want different items, the item says whose it is.
-        let named: Vec<usize> = here.iter().copied().filter(|i| names(&self.actors[*i].item)).collect();
+        let named: Vec<usize> = here.iter().copied().filter(|i| mentions(&self.actors[*i].item)).collect();
         let candidates = if named.is_empty() { here } else { named };
         let mut running = candidates.iter().copied().filter(|i| self.actors[*i].state == State::Running);
         if let (Some(one), None) = (running.next(), running.next()) {
