@@ -30,6 +30,9 @@ use crate::{
 /// Wall-clock time for all checks together, when nothing else is said.
 pub const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
 
+/// How long after a broken answer a process may take to be seen to have ended.
+const LAST_GASP: Duration = Duration::from_millis(600);
+
 /// What a run is asked for. Build it with `..CheckOptions::default()`.
 #[derive(Debug, Clone, Default)]
 pub struct CheckOptions {
@@ -175,7 +178,7 @@ impl Job {
         })
         .await;
         let program = self.prepare().await?;
-        let mut context = self.context(&program, &checks, seed, begun).await?;
+        let mut context = self.context(&program, &checks, seed).await?;
         context.replay = replay.map(|r| r.scenario);
         let results = self.judge_all(&mut context, &checks).await?;
         let report = Report {
@@ -215,7 +218,7 @@ impl Job {
         })
     }
 
-    async fn context(&self, program: &Program, checks: &[&Check], seed: u64, begun: Instant) -> Result<Context, Abort> {
+    async fn context(&self, program: &Program, checks: &[&Check], seed: u64) -> Result<Context, Abort> {
         let instances = self.exercise.instances;
         self.phase(format!("starting {instances} instances")).await;
         let declared: Vec<(String, String)> =
@@ -246,7 +249,8 @@ impl Job {
             events: self.events.clone(),
             patient,
             hasty,
-            deadline: begun + self.options.budget.unwrap_or(DEFAULT_BUDGET),
+            // What is installed and started before does not count.
+            deadline: Instant::now() + self.options.budget.unwrap_or(DEFAULT_BUDGET),
             replay: None,
             folder: self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone()),
         })
@@ -278,7 +282,13 @@ impl Job {
 
     async fn judge(&self, context: &mut Context, check: &Check) -> Result<Verdict, Abort> {
         let judged = property::judge(context, check.property.get_ref(), &check.params).await;
-        let crashed = context.patient.crashed();
+        let mut crashed = context.patient.crashed();
+        let begun = Instant::now();
+        // A connection breaks a moment before its process is seen to have ended.
+        while matches!(judged, Err(Trouble::Broken(_))) && crashed.is_none() && begun.elapsed() < LAST_GASP {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            crashed = context.patient.crashed();
+        }
         let output = context.patient.tail(12);
         if let Some((number, _)) = &crashed {
             // The next check must find a whole stand.

@@ -31,6 +31,12 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const EXPIRED: &str = "expired";
 const GAVE_UP: &str = "gave up";
 
+/// A lock as its owner left it, and when it was looked at.
+struct Lock {
+    keys: Keys,
+    seen: Instant,
+}
+
 /// What a scenario came to.
 enum Came {
     /// The fault did not land: nobody else got the lock.
@@ -141,7 +147,7 @@ async fn expires(stage: &mut Stage<'_>, after: usize, within: Duration, headline
         return Ok(Came::NotLanded);
     }
     let taken = stage.last_command_of(b);
-    let lock = volatile(stage.changed().await?);
+    let lock = Lock { keys: volatile(stage.changed().await?), seen: Instant::now() };
     go_on(stage, a, (b, taken), &lock, headline).await
 }
 
@@ -152,7 +158,7 @@ async fn gives_up(stage: &mut Stage<'_>, wait: Duration, headline: &str) -> Resu
         return Ok(Came::NotLanded);
     }
     let taken = stage.last_command_of(a);
-    let lock = volatile(stage.changed().await?);
+    let lock = Lock { keys: volatile(stage.changed().await?), seen: Instant::now() };
     let begun = Instant::now();
     while stage.actors[b].state != State::Done && begun.elapsed() < wait * 2 {
         if stage.advance(b, PATIENCE, Held::is_origin_write).await == Reached::Wanted {
@@ -172,7 +178,7 @@ async fn go_on(
     stage: &mut Stage<'_>,
     actor: usize,
     (owner, taken): (usize, Option<usize>),
-    lock: &Keys,
+    lock: &Lock,
     headline: &str,
 ) -> Result<Came, Trouble> {
     let mut touched = touched(stage, lock).await?;
@@ -222,9 +228,11 @@ enum Touch {
 }
 
 /// What is no longer as its owner left it.
-async fn touched(stage: &Stage<'_>, lock: &Keys) -> Result<Option<Touch>, Trouble> {
+async fn touched(stage: &Stage<'_>, lock: &Lock) -> Result<Option<Touch>, Trouble> {
+    // Sound, however slow the machine: at least this much time lies between the two looks.
+    let passed = lock.seen.elapsed().as_millis() as i64;
     let now = stage.stand.side.keys().await?;
-    for (key, old) in lock {
+    for (key, old) in &lock.keys {
         let name = visible(key);
         let Some(new) = now.get(key) else { return Ok(Some(Touch::Changed(name, true))) };
         if new.content != old.content {
@@ -232,7 +240,7 @@ async fn touched(stage: &Stage<'_>, lock: &Keys) -> Result<Option<Touch>, Troubl
         }
         let was = old.ttl.unwrap_or(0);
         // Time only runs down; a millisecond may be rounded.
-        if new.ttl.is_none_or(|ttl| ttl > was + 2) {
+        if new.ttl.is_none_or(|ttl| ttl > was - passed + 2) {
             return Ok(Some(Touch::Extended(name, was, new.ttl.unwrap_or(-1))));
         }
     }

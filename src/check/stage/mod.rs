@@ -343,7 +343,7 @@ impl<'a> Stage<'a> {
         if self.actors[actor].state == State::NotStarted {
             self.start(actor).await;
         }
-        let mut same = 0;
+        let (mut heard, mut same) = (Vec::new(), 0);
         loop {
             if self.next_of(actor).is_none() {
                 if self.actors[actor].state == State::Done {
@@ -356,10 +356,15 @@ impl<'a> Stage<'a> {
             if self.next_of(actor).is_some_and(&wanted) {
                 return Reached::Wanted;
             }
-            let before = self.actors[actor].last.clone();
             self.step(actor).await;
             // Asking the same and hearing the same while nobody else moves: it will do so for ever.
-            same = if self.actors[actor].last == before { same + 1 } else { 0 };
+            let last = self.actors[actor].last.clone();
+            if heard.contains(&last) {
+                same += 1;
+            } else {
+                same = 0;
+                heard.push(last);
+            }
             if same >= 3 {
                 return Reached::Stuck;
             }
