@@ -3,6 +3,8 @@
 //!
 //! `CACHELAB_MATRIX=N` runs every check on every program of `week2/locks` and of the fixtures, N times.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -48,8 +50,7 @@ fn sale(choices: &str) -> PathBuf {
     let env: String = choices
         .split_whitespace()
         .map(|choice| choice.split_once('=').unwrap())
-        .map(|(name, value)| format!("SALE_{name} = {value:?}\n"))
-        .collect();
+        .fold(String::new(), |text, (name, value)| text + &format!("SALE_{name} = {value:?}\n"));
     let text =
         format!("exercise = \"week2/locks\"\nrun = [\"python3\", {:?}]\n[env]\n{env}", main.display().to_string());
     fs::write(folder.join("cachelab.toml"), text).unwrap();

@@ -61,24 +61,24 @@ struct Body {
 }
 
 impl Warehouse {
-    fn shelves(&self) -> MutexGuard<'_, HashMap<String, Shelf>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Shelf>> {
         // A panic cannot leave a shelf half-written.
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a new item on sale.
     pub fn stock(&self, item: &str, stock: i64) {
-        self.shelves().insert(item.to_owned(), Shelf { stock, ..Shelf::default() });
+        self.lock().insert(item.to_owned(), Shelf { stock, ..Shelf::default() });
     }
 
     /// The judge's view of an item.
     pub fn shelf(&self, item: &str) -> Shelf {
-        self.shelves().get(item).cloned().unwrap_or_default()
+        self.lock().get(item).cloned().unwrap_or_default()
     }
 
     /// Forgets an item.
     pub fn remove(&self, item: &str) {
-        self.shelves().remove(item);
+        self.lock().remove(item);
     }
 
     /// Whether stale tokens are let in, for checks that are not about tokens.
@@ -86,15 +86,15 @@ impl Warehouse {
         self.lenient.store(lenient, Ordering::Relaxed);
     }
 
-    fn admit(&self, shelf: &mut Shelf, token: Option<i64>) -> Result<(), Answer> {
+    fn admit(&self, item: &mut Shelf, token: Option<i64>) -> Result<(), Answer> {
         let Some(token) = token else { return Ok(()) };
-        let highest = shelf.highest.unwrap_or(i64::MIN);
+        let highest = item.highest.unwrap_or(i64::MIN);
         if token < highest && !self.lenient.load(Ordering::Relaxed) {
-            shelf.refused += 1;
+            item.refused += 1;
             let body = serde_json::json!({ "error": "stale token", "highest": highest });
             return Err(Answer { status: 409, body: body.to_string() });
         }
-        shelf.highest = Some(highest.max(token));
+        item.highest = Some(highest.max(token));
         Ok(())
     }
 }
@@ -115,9 +115,9 @@ pub fn token_of(call: &Call) -> Result<Option<i64>, String> {
 
 impl App for Warehouse {
     fn handle(&self, call: &Call) -> Answer {
-        let Some(item) = item_of(call) else { return error(404, "there is only /stock/{item}") };
-        let mut all = self.shelves();
-        let Some(shelf) = all.get_mut(item) else { return error(404, "there is no such item") };
+        let Some(name) = item_of(call) else { return error(404, "there is only /stock/{item}") };
+        let mut house = self.lock();
+        let Some(shelf) = house.get_mut(name) else { return error(404, "there is no such item") };
         shelf.calls += 1;
         let token = match token_of(call) {
             Ok(token) => token,
@@ -126,7 +126,7 @@ impl App for Warehouse {
         match call.method.as_str() {
             "GET" => match self.admit(shelf, token) {
                 Ok(()) => {
-                    let body = serde_json::json!({ "item": item, "stock": shelf.stock }).to_string();
+                    let body = serde_json::json!({ "item": name, "stock": shelf.stock }).to_string();
                     Answer { status: 200, body }
                 }
                 Err(refusal) => refusal,

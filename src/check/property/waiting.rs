@@ -164,7 +164,7 @@ async fn hold(context: &mut Context, held: Duration, limit: Duration) -> Result<
             }
             Happening::Origin(seen) if seen.instance != 0 && (begun..until).contains(&seen.at) => {
                 // A look at the stock before the lock is harmless; only a write shows that nobody held it back.
-                inside |= matches!(&seen.kind, SeenKind::Arrived { call, .. } if call.method != "GET");
+                inside |= matches!(&seen.kind, SeenKind::Arrived { call, .. } if call.method != "GET" && item_of(call) == Some(item.as_str()));
             }
             _ => {}
         }

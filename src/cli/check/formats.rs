@@ -60,7 +60,7 @@ pub(super) fn junit(out: &mut dyn Write, end: &End) -> io::Result<()> {
                 write!(out, "<failure message=\"{}\">{}</failure>", escape(&failure.why), escape(&told(failure)))?;
             }
             Verdict::Inconclusive { reason } => {
-                write!(out, "<error type=\"inconclusive\" message=\"{}\"/>", escape(reason))?
+                write!(out, "<error type=\"inconclusive\" message=\"{}\"/>", escape(reason))?;
             }
             Verdict::Skipped { because } => write!(out, "<skipped message=\"{}\"/>", escape(because))?,
             Verdict::Broken { reason, output } => {
@@ -88,12 +88,12 @@ pub(super) fn github(out: &mut dyn Write, end: &End) -> io::Result<()> {
         match &result.verdict {
             Verdict::Pass { .. } => {}
             Verdict::Fail(failure) => {
-                writeln!(out, "{}", line("error", &title, &format!("{}\n{}", failure.why, told(failure))))?
+                writeln!(out, "{}", line("error", &title, &format!("{}\n{}", failure.why, told(failure))))?;
             }
             Verdict::Broken { reason, .. } => writeln!(out, "{}", line("error", &title, reason))?,
             Verdict::Inconclusive { reason } => writeln!(out, "{}", line("warning", &title, reason))?,
             Verdict::Skipped { because } => {
-                writeln!(out, "{}", line("notice", &title, &format!("skipped: {because}")))?
+                writeln!(out, "{}", line("notice", &title, &format!("skipped: {because}")))?;
             }
         }
     }
