@@ -144,6 +144,9 @@ where
     let mut pending = vec![Message::FirstFrame];
     let mut dirty = false;
     loop {
+        if world.broken() {
+            anyhow::bail!("something inside cachelab broke, see above");
+        }
         for message in pending.drain(..) {
             dirty |= shows(&message);
             for effect in update::update(model, message) {
@@ -160,9 +163,6 @@ where
                     other => world.perform(other),
                 }
             }
-        }
-        if world.broken() {
-            anyhow::bail!("something inside cachelab broke, see above");
         }
         if dirty && last.elapsed() >= FRAME {
             draw(terminal, model)?;

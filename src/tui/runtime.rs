@@ -317,8 +317,13 @@ impl World for Runtime {
             if let Some(message) = self.ready.pop_front() {
                 return message;
             }
-            // The runtime holds a sender itself, so the channel never ends.
-            let Some(envelope) = self.receiver.recv().await else { return std::future::pending().await };
+            // The runtime holds a sender itself, so the channel never ends. After a panic the loop is woken by a
+            // message that changes nothing, and finds the world broken.
+            let envelope = tokio::select! {
+                envelope = self.receiver.recv() => envelope,
+                () = terminal::alarm() => return Message::Continued,
+            };
+            let Some(envelope) = envelope else { return std::future::pending().await };
             if let Some(message) = self.accept(envelope) {
                 return message;
             }

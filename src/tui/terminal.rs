@@ -18,6 +18,7 @@ use crossterm::{
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
+use tokio::sync::Notify;
 
 /// A whole frame goes out in few writes.
 const BUFFER: usize = 64 * 1024;
@@ -29,6 +30,8 @@ const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Something panicked, perhaps in a task: the loop ends.
 static PANICKED: AtomicBool = AtomicBool::new(false);
+/// Wakes the loop when that happens.
+static ALARM: Notify = Notify::const_new();
 
 /// The real terminal. Dropping it gives it back.
 #[derive(Debug)]
@@ -90,6 +93,11 @@ pub fn panicked() -> bool {
     PANICKED.load(Ordering::SeqCst)
 }
 
+/// Waits until something panics.
+pub async fn alarm() {
+    ALARM.notified().await;
+}
+
 /// A panic anywhere first gives the terminal back, then is reported as usual.
 fn install_panic_hook() {
     static ONCE: Once = Once::new();
@@ -98,6 +106,7 @@ fn install_panic_hook() {
         std::panic::set_hook(Box::new(move |info| {
             let ours = TAKEN.load(Ordering::SeqCst);
             PANICKED.store(true, Ordering::SeqCst);
+            ALARM.notify_one();
             restore();
             usual(info);
             if ours {
