@@ -90,9 +90,11 @@ fn sample(variant: usize, n: u64) -> Sample {
     }
 }
 
+/// Puts a screen into the state that is measured.
+type Make = fn(&Arc<Course>, (u16, u16)) -> Model;
+
 fn frames(c: &mut Criterion) {
     let course = Arc::new(Course::embedded().expect("the course is valid"));
-    type Make = fn(&Arc<Course>, (u16, u16)) -> Model;
     let screens: [(&str, Make); 3] = [("home", model), ("lesson", lesson), ("lab", lab)];
     for (name, make) in screens {
         for size in SIZES {
