@@ -117,7 +117,9 @@ impl<'a> Running<'a> {
         loop {
             let duration = self.stage.duration;
             let warmup = self.stage.warmup;
-            let mut next = next_sample.min(duration).min(self.schedule.next_at().unwrap_or(duration));
+            let over = self.timeline.now() >= duration;
+            let end = if over { next_sample } else { duration };
+            let mut next = next_sample.min(end).min(self.schedule.next_at().unwrap_or(end));
             if !self.measuring {
                 next = next.min(warmup);
             }
@@ -148,7 +150,8 @@ impl<'a> Running<'a> {
                     return Ending::Stopped;
                 }
             }
-            if now >= duration {
+            // A fault that came late, by key or for a stall of this machine, still lasts its time.
+            if now >= duration && self.schedule.open().is_empty() {
                 return Ending::Complete(Vec::new());
             }
         }
