@@ -1,0 +1,53 @@
+//! The patterns on a live private server, each guarantee with the race that would break it.
+
+mod bloom;
+mod limits;
+mod redlock;
+mod sessions;
+mod stampede;
+
+use std::time::Duration;
+
+use cachelab::server::{self, Options, Rung, Server};
+use redis::aio::MultiplexedConnection;
+
+/// A private server and a connection to it.
+struct Live {
+    server: Server,
+    connection: MultiplexedConnection,
+}
+
+impl Live {
+    async fn start() -> Self {
+        let options = Options { rung: Rung::Path, ..Options::default() };
+        let server = server::start(&options, &mut |_| ()).await.unwrap();
+        let connection = connect(&server).await;
+        Self { server, connection }
+    }
+
+    /// One more connection, for a rival.
+    async fn connect(&self) -> MultiplexedConnection {
+        connect(&self.server).await
+    }
+
+    /// Sends a command given as words.
+    async fn ask<T: redis::FromRedisValue>(&self, words: &str) -> T {
+        let mut words = words.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        command.arg(words.collect::<Vec<_>>());
+        command.query_async(&mut self.connection.clone()).await.unwrap()
+    }
+}
+
+async fn connect(server: &Server) -> MultiplexedConnection {
+    server.endpoint().client().unwrap().get_multiplexed_async_connection().await.unwrap()
+}
+
+/// No test hangs: what takes longer than this is a failure.
+async fn bounded<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), test).await.expect("within a minute")
+}
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
