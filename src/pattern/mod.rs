@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod cache_aside;
 pub mod early_expiry;
 pub mod events;
+pub mod eviction;
 pub mod fetched;
 pub mod fleet_flight;
 pub mod invalidation;

@@ -1,10 +1,13 @@
 //! The patterns on a live private server, each guarantee with the race that would break it.
 
 mod bloom;
+mod events;
+mod invalidation;
 mod limits;
 mod redlock;
 mod sessions;
 mod stampede;
+mod writes;
 
 use std::time::Duration;
 

@@ -199,13 +199,15 @@ async fn stale_values_are_answered_at_once_while_one_caller_of_the_fleet_refresh
         callers.join_all().await;
         origin.called(2).await;
         assert_eq!(origin.calls(), 2, "one refresh");
-        origin.gate.add_permits(1);
-        while cache.get("k", || origin.clone().load()).await.unwrap().source == Source::Stale {
+        // From here on the origin answers (a busy machine may need it more than once).
+        origin.gate.add_permits(1000);
+        while cache.get("k", || origin.clone().load()).await.unwrap().value == "value 1" {
             tokio::time::sleep(ms(1)).await;
         }
-        assert_eq!(cache.get("k", || origin.clone().load()).await.unwrap().value, "value 2");
-        while live.ask::<u32>("EXISTS k:refresh").await == 1 {
-            assert!(live.ask::<i64>("PTTL k:refresh").await > 3000, "given back, not run out");
+        // The claim is given back, and does not just run out after 5 s.
+        let start = Instant::now();
+        while live.ask::<i64>("PTTL k:refresh").await >= 0 {
+            assert!(start.elapsed() < ms(2500));
             tokio::time::sleep(ms(1)).await;
         }
     })

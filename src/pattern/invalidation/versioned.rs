@@ -19,8 +19,8 @@ end
 local held = redis.call('HGET', KEYS[1], 'version')
 if held and not newer(ARGV[1], held) then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'version', ARGV[1])
-if ARGV[3] then redis.call('HSET', KEYS[1], 'value', ARGV[3]) end
+redis.call('HSET', KEYS[1], 'version', ARGV[3])
+if ARGV[4] then redis.call('HSET', KEYS[1], 'value', ARGV[4]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 ",
@@ -60,15 +60,16 @@ impl<C: ConnectionLike + Clone + Send + Sync> VersionedCache<C> {
     /// Stores the value if there is none, or an older one. Says whether it did.
     pub async fn set_if_newer(&self, key: &str, versioned: &Versioned) -> RedisResult<bool> {
         let mut call = SET.key(key);
-        call.arg(versioned.version).arg(milliseconds(self.ttl)).arg(versioned.value.as_ref());
+        call.arg(versioned.version).arg(milliseconds(self.ttl)).arg(versioned.version).arg(versioned.value.as_ref());
         call.invoke_async(&mut self.connection.clone()).await
     }
 
-    /// Takes the value back and remembers that nothing older than `version` may be stored: for a writer who knows
+    /// Takes an older value back and remembers that nothing older than `version` may be stored: for a writer who knows
     /// the new version but not the value. (That version itself may be stored.)
     pub async fn forget(&self, key: &str, version: u64) -> RedisResult<bool> {
         let mut call = SET.key(key);
-        call.arg(version.saturating_sub(1)).arg(milliseconds(self.ttl));
+        // A version without a value, just below the one that may come.
+        call.arg(version).arg(milliseconds(self.ttl)).arg(version.saturating_sub(1));
         call.invoke_async(&mut self.connection.clone()).await
     }
 
