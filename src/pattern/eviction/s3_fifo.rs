@@ -12,6 +12,8 @@ pub struct S3Fifo {
     ghosts: List<()>,
     small_capacity: usize,
     capacity: usize,
+    /// Whether it has ever been full.
+    evicted: bool,
 }
 
 impl S3Fifo {
@@ -19,7 +21,7 @@ impl S3Fifo {
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(2);
         let small_capacity = (capacity / 10).max(1);
-        Self { small: List::new(), main: List::new(), ghosts: List::new(), small_capacity, capacity }
+        Self { small: List::new(), main: List::new(), ghosts: List::new(), small_capacity, capacity, evicted: false }
     }
 
     fn evict(&mut self) {
@@ -67,9 +69,13 @@ impl Eviction for S3Fifo {
             return true;
         }
         while self.len() >= self.capacity {
+            self.evicted = true;
             self.evict();
         }
-        if self.ghosts.remove(key).is_some() {
+        // The first fill: what the small queue has no room for goes into the main one. Left in the small one, all
+        // would leave it again in the order they came, and a loop would find the main queue empty for ever.
+        let filling = !self.evicted && self.small.len() >= self.small_capacity;
+        if self.ghosts.remove(key).is_some() || filling {
             self.main.push(key, 0)
         } else {
             self.small.push(key, 0)
