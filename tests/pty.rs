@@ -91,7 +91,7 @@ fn opens_browses_runs_a_block_resizes_and_quits() {
     world.open_locks();
     world.terminal.keys("\t");
     world.terminal.keys(ENTER);
-    world.terminal.wait_for("as the lesson says");
+    world.terminal.wait_for("ran as written");
     for (rows, cols) in [(16, 60), (24, 80), (5, 20), (60, 200), (40, 120)] {
         world.terminal.resize(rows, cols);
         let drawn = move |text: &str| !text.trim().is_empty();
