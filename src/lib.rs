@@ -28,7 +28,7 @@
 //! 3. `pattern` uses `origin`, the `redis` crate and base. `course` uses `diagnostic` alone.
 //! 4. `proxy`, `server`, `workload`, `origin` use base only. Base uses crates only.
 //! 5. A crate has one home: ratatui and crossterm in `tui`; clap in `cli`; reedline in
-//!    `cli/console`; process-wrap in `process`; testcontainers in `server`; syntect in `tui/widget`;
+//!    `cli/console`; testcontainers in `server`; syntect in `tui/widget`;
 //!    pulldown-cmark and include_dir in `course`.
 
 pub mod check;

@@ -22,7 +22,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
     ("reedline", &["cli/console"]),
-    ("process_wrap", &["process"]),
     ("testcontainers", &["server"]),
     ("syntect", &["tui/widget"]),
     ("pulldown_cmark", &["course"]),
