@@ -2,6 +2,7 @@
 //! at what is left behind.
 
 #[path = "support/pty.rs"]
+#[allow(dead_code)] // the pictures use the rest
 mod pty;
 
 use std::{
