@@ -1,6 +1,9 @@
 //! The real binary in a real terminal: open, browse, run a block, resize, leave in every way, and look
 //! at what is left behind.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/pty.rs"]
 #[allow(dead_code)] // the pictures use the rest
 mod pty;

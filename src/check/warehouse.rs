@@ -117,16 +117,16 @@ impl App for Warehouse {
     fn handle(&self, call: &Call) -> Answer {
         let Some(name) = item_of(call) else { return error(404, "there is only /stock/{item}") };
         let mut house = self.lock();
-        let Some(shelf) = house.get_mut(name) else { return error(404, "there is no such item") };
-        shelf.calls += 1;
+        let Some(item) = house.get_mut(name) else { return error(404, "there is no such item") };
+        item.calls += 1;
         let token = match token_of(call) {
             Ok(token) => token,
             Err(text) => return error(400, &format!("Fencing-Token is not an integer: {text}")),
         };
         match call.method.as_str() {
-            "GET" => match self.admit(shelf, token) {
+            "GET" => match self.admit(item, token) {
                 Ok(()) => {
-                    let body = serde_json::json!({ "item": name, "stock": shelf.stock }).to_string();
+                    let body = serde_json::json!({ "item": name, "stock": item.stock }).to_string();
                     Answer { status: 200, body }
                 }
                 Err(refusal) => refusal,
@@ -138,12 +138,12 @@ impl App for Warehouse {
                 if body.stock < 0 {
                     return error(400, "a stock is never below 0");
                 }
-                if let Err(refusal) = self.admit(shelf, token) {
+                if let Err(refusal) = self.admit(item, token) {
                     return refusal;
                 }
-                shelf.writes.push(Write { old: shelf.stock, new: body.stock, token });
-                shelf.stock = body.stock;
-                Answer { status: 200, body: serde_json::json!({ "stock": shelf.stock }).to_string() }
+                item.writes.push(Write { old: item.stock, new: body.stock, token });
+                item.stock = body.stock;
+                Answer { status: 200, body: serde_json::json!({ "stock": item.stock }).to_string() }
             }
             _ => error(405, "GET and PUT only"),
         }

@@ -149,6 +149,10 @@ where
         }
         for message in pending.drain(..) {
             dirty |= shows(&message);
+            if matches!(message, Message::Resize(..)) {
+                // The terminal cuts or reflows what it shows, also when its size is soon what it was before.
+                terminal.clear()?;
+            }
             for effect in update::update(model, message) {
                 match effect {
                     Effect::Quit => return Ok(()),

@@ -139,7 +139,7 @@ mod tests {
             r#"SET a "b \" c""#,
             "SET a 'it\\'s'",
             r#"SET a '{"x":1}' PX 5"#,
-            r#"SET a b"c"#,
+            r#"SET a b"c""#,
         ] {
             assert!(check_quotes(good).is_ok(), "{good}");
         }
