@@ -151,18 +151,18 @@ where
             dirty |= shows(&message);
             if matches!(message, Message::Resize(..)) {
                 // The terminal cuts or reflows what it shows, also when its size is soon what it was before.
-                terminal.clear()?;
+                wipe(terminal)?;
             }
             for effect in update::update(model, message) {
                 match effect {
                     Effect::Quit => return Ok(()),
                     Effect::Suspend => {
                         world.suspend()?;
-                        terminal.clear()?;
+                        wipe(terminal)?;
                     }
                     Effect::Redraw => {
                         world.resume()?;
-                        terminal.clear()?;
+                        wipe(terminal)?;
                     }
                     other => world.perform(other),
                 }
@@ -195,6 +195,17 @@ where
 {
     terminal.draw(|frame| view::view(model, frame)).context("the terminal can't be written to")?;
     Ok(())
+}
+
+/// Clears the screen, so that the next frame is drawn whole. Not `Terminal::clear`, which asks the
+/// terminal where its cursor is and fails where none answers.
+fn wipe<B>(terminal: &mut Terminal<B>) -> anyhow::Result<()>
+where
+    B: Backend,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let size = terminal.size().context("the terminal does not tell its size")?;
+    terminal.resize(size.into()).context("the terminal can't be written to")
 }
 
 /// A message that can change what is on the screen.
