@@ -45,7 +45,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode> {
         StarterError::NoExercise(_) | StarterError::NoLanguage { .. } => Usage(error.to_string()).into(),
         StarterError::Kit(_) | StarterError::Io(_) => anyhow::Error::from(error),
     })?;
-    let folder = args.dir.unwrap_or_else(|| PathBuf::from(format!("week{}-{}", unit.id.week, unit.id.slug)));
+    let folder = args.dir.unwrap_or_else(|| PathBuf::from(starter::folder_name(&unit.id)));
     refuse_foreign(&folder, unit)?;
     let written = starter::write_new(&folder, &starter.files).with_context(|| folder.display().to_string())?;
     common::record(&unit.id, &Change::Folder { path: common::absolute(&folder)? });

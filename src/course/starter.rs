@@ -17,7 +17,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Course, Exercise, Source, Unit,
+    Course, Exercise, Source, Unit, UnitId,
     exercise::{EnvVar, Route},
     load::File,
 };
@@ -237,6 +237,23 @@ fn comment(route: &Route, prefix: &str) -> String {
         );
     }
     lines.iter().map(|line| format!("{prefix}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// The folder a starter is put in, below the one we are in: `week2-locks`.
+pub fn folder_name(unit: &UnitId) -> String {
+    format!("week{}-{}", unit.week, unit.slug)
+}
+
+/// Where a learner's program is: the present folder if it says that it solves the exercise, else the
+/// starter's folder in it, else the one that is remembered.
+pub fn find(here: &Path, unit: &UnitId, remembered: Option<PathBuf>) -> Option<PathBuf> {
+    let solves = |folder: &PathBuf| {
+        let manifest = std::fs::read_to_string(folder.join("cachelab.toml")).unwrap_or_default();
+        let table: toml::Table = toml::from_str(&manifest).unwrap_or_default();
+        table.get("exercise").and_then(toml::Value::as_str) == Some(&unit.to_string())
+    };
+    let near = [here.to_path_buf(), here.join(folder_name(unit))].into_iter().find(solves);
+    near.or(remembered).filter(|folder| folder.is_dir())
 }
 
 /// What became of each file.

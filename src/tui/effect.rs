@@ -48,6 +48,8 @@ pub enum Effect {
     Lab(LabCommand),
     /// Find out where the learner's program for an exercise is.
     FindFolder(UnitId),
+    /// Write the starter of an exercise, in Python, below the folder we are in.
+    WriteStarter(UnitId),
     /// Verify the program in a folder.
     StartCheck {
         /// The exercise.

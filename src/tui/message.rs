@@ -64,6 +64,15 @@ pub enum Message {
     LabEnded,
     /// Where the learner's program is, if there is one.
     Folder(UnitId, Option<std::path::PathBuf>),
+    /// A starter was written: where, and the program's file name or what went wrong.
+    Starter {
+        /// The exercise.
+        unit: UnitId,
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// File to edit.
+        written: Result<String, String>,
+    },
     /// From the running check.
     Check(CheckEvent),
     /// The check is over and everything it started is gone.

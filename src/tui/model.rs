@@ -126,6 +126,8 @@ pub enum Confirm {
     Quit(String),
     /// Send a dangerous command: command and reason.
     Command(String, String),
+    /// Write the starter of an exercise.
+    Starter(crate::course::UnitId),
 }
 
 /// The live server.

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     check::{self, CheckOptions},
     console::{Session, SessionOptions},
-    course::{UnitId, lesson::RedisBlock},
+    course::{UnitId, lesson::RedisBlock, starter},
     lab::LabCommand,
     progress::Change,
     server::{self, Progress, Server},
@@ -219,18 +219,36 @@ impl Runtime {
         });
     }
 
-    /// The folder we were started in, if its program solves this exercise; else the one that was kept.
+    /// Where the learner's program for this exercise is.
     fn find_folder(&mut self, unit: UnitId) {
         let (here, store, replies) = (self.options.directory.clone(), self.options.store.clone(), self.sender.clone());
         self.tasks.spawn_blocking(move || {
-            let solves = |folder: &Path| {
-                let manifest = std::fs::read_to_string(folder.join("cachelab.toml")).ok()?;
-                let table: toml::Table = toml::from_str(&manifest).ok()?;
-                Some(table.get("exercise")?.as_str()? == unit.to_string())
-            };
-            let kept = || store.load().ok()?.progress.unit(&unit).exercise.folder.clone();
-            let folder = Some(here).filter(|here| solves(here) == Some(true)).or_else(kept).filter(|f| f.is_dir());
+            let kept = store.load().ok().and_then(|kept| kept.progress.unit(&unit).exercise.folder.clone());
+            let folder = starter::find(&here, &unit, kept);
             let _ = replies.blocking_send((Key::Immediate, 0, Message::Folder(unit, folder)));
+        });
+    }
+
+    /// Writes the starter into a folder named after the unit, below the one we were started in.
+    fn write_starter(&mut self, unit: UnitId) {
+        let (course, replies, changes) = (self.options.course.clone(), self.sender.clone(), self.changes.clone());
+        let folder = self.options.directory.join(starter::folder_name(&unit));
+        self.tasks.spawn_blocking(move || {
+            let written = course
+                .unit(&unit)
+                .ok_or_else(|| format!("there is no unit {unit}"))
+                .and_then(|found| starter::render(&course, found, "python").map_err(|error| error.to_string()))
+                .and_then(|starter| {
+                    let written = starter::write_new(&folder, &starter.files);
+                    written.map(|_| starter.program).map_err(|error| format!("{}: {error}", folder.display()))
+                });
+            if written.is_ok()
+                && let Some(changes) = changes
+            {
+                let change = Change::Folder { path: std::path::absolute(&folder).unwrap_or_else(|_| folder.clone()) };
+                let _ = changes.send((unit.clone(), change));
+            }
+            let _ = replies.blocking_send((Key::Immediate, 0, Message::Starter { unit, folder, written }));
         });
     }
 
@@ -300,6 +318,7 @@ impl World for Runtime {
                 }
             }
             Effect::FindFolder(unit) => self.find_folder(unit),
+            Effect::WriteStarter(unit) => self.write_starter(unit),
             Effect::StartCheck { unit, folder, only } => self.start_check(&unit, &folder, only),
             Effect::Cancel(key) => self.cancel(key),
             Effect::Record { unit, change } => {

@@ -62,6 +62,7 @@ fn reply(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Lab(event) => return lab::event(model, event),
         Message::LabEnded => lab::ended(model),
         Message::Folder(unit, folder) => return check::folder(model, &unit, folder),
+        Message::Starter { unit, folder, written } => check::starter(model, &unit, folder, written),
         Message::Check(event) => return check::event(model, event),
         Message::CheckEnded => check::ended(model),
         Message::Progress(progress) => model.progress = progress,
@@ -229,6 +230,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
     match model.overlays.pop() {
         Some(Overlay::Confirm(Confirm::Command(..))) => vec![Effect::ConfirmCommand(true)],
         Some(Overlay::Confirm(Confirm::Quit(_))) => quit(model),
+        Some(Overlay::Confirm(Confirm::Starter(unit))) => vec![Effect::WriteStarter(unit)],
         _ => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ mod text;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     check::{self, CheckEvent, CheckOptions, Report, Verdict},
-    course::{Exercise, Unit},
+    course::{Exercise, Unit, UnitId, starter},
     progress::{Change, CheckOutcome},
 };
 
@@ -36,9 +36,9 @@ pub struct Args {
     /// The unit, or one check of it [default: what cachelab.toml in the folder says]
     #[arg(value_name = "ID")]
     id: Option<String>,
-    /// The folder of your program
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    /// The folder of your program [default: this one, or ./week2-locks, or where you last had it]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Only this check and those it needs (may be given more than once)
     #[arg(long, value_name = "CHECK")]
     only: Vec<String>,
@@ -95,7 +95,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode> {
     let (id, only) = split(args.id.as_deref(), &args.only);
     let id = match id {
         Some(id) => id,
-        None => match check::exercise_of(&args.dir) {
+        None => match check::exercise_of(args.dir.as_deref().unwrap_or(Path::new("."))) {
             Ok(Some(id)) => id,
             Ok(None) => {
                 let text = "which exercise? Name it (cachelab check week2/locks), or say exercise = \"week2/locks\" in cachelab.toml";
@@ -118,15 +118,22 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode> {
         replay: args.replay.clone(),
         server: server::options(global)?,
     };
+    let folder = folder(&args, &unit.id);
     let whole = options.only.is_empty() && options.replay.is_none();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a reactor")?;
-    let end = runtime.block_on(follow(check::start(&unit.id, exercise, &args.dir, options), &args, global))?;
+    let end = runtime.block_on(follow(check::start(&unit.id, exercise, &folder, options), &args, global))?;
     if let End::Report(report) = &end {
         let outcomes = report.results.iter().map(|r| (r.check.clone(), outcome(&r.verdict))).collect();
         common::record(&unit.id, &Change::Checked { outcomes, passed: whole && report.passed() });
     }
     finish(&args, Some((unit, exercise)), &end, global)
+}
+
+/// The folder that was named, else the one where the program is known to be, else this one.
+fn folder(args: &Args, unit: &UnitId) -> PathBuf {
+    let remembered = || common::progress().ok().and_then(|(_, kept)| kept.unit(unit).exercise.folder.clone());
+    args.dir.clone().or_else(|| starter::find(Path::new("."), unit, remembered())).unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// `week2/locks#fencing` is the unit and one check.

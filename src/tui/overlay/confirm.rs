@@ -14,6 +14,14 @@ pub fn view(model: &Model, frame: &mut Frame<'_>, confirm: &Confirm) {
     let theme = model.theme;
     let (title, text) = match confirm {
         Confirm::Quit(what) => ("Leave?", format!("{what} is running and would be stopped.")),
+        Confirm::Starter(unit) => (
+            "No program yet",
+            format!(
+                "Write a starter in Python to ./{}? It holds the contract and a service that answers; you add the rest in \
+                 your editor.\n\nAnother language: cachelab start {unit} --lang node",
+                crate::course::starter::folder_name(unit)
+            ),
+        ),
         Confirm::Command(command, why) => ("Send this command?", format!("{command}\n{why}")),
     };
     let runs = [Run { text, style: Style::new(), link: None }];

@@ -197,6 +197,25 @@ pub fn folder(model: &mut Model, unit: &UnitId, folder: Option<PathBuf>) -> Vec<
     wanted.map_or_else(Vec::new, |only| begin(model, unit, only))
 }
 
+/// The starter was written, or why not.
+pub fn starter(model: &mut Model, unit: &UnitId, folder: PathBuf, written: Result<String, String>) {
+    let (title, text) = match written {
+        Ok(program) => {
+            let text = format!(
+                "Write your program in\n{}\n\nThe contract is in README.md beside it. Then press r here, or run cachelab check there.",
+                folder.join(program).display()
+            );
+            if let Some(check) = model.checks.get_mut(unit) {
+                check.folder = Some(folder);
+            }
+            refresh(model);
+            ("The starter is there", text)
+        }
+        Err(error) => ("No starter", error),
+    };
+    model.overlays.push(Overlay::Notice { title: title.into(), text, scroll: 0 });
+}
+
 /// Does what a key asks for.
 pub fn act(model: &mut Model, unit: &UnitId, action: &Action) -> Vec<Effect> {
     let page = usize::from(model.size.1.saturating_sub(6)).max(1);
@@ -253,10 +272,7 @@ fn begin(model: &mut Model, unit: &UnitId, only: Vec<String>) -> Vec<Effect> {
     let rows = exercise(model, unit).map_or_else(Vec::new, waiting);
     let Some(check) = model.checks.get_mut(unit) else { return Vec::new() };
     let Some(folder) = check.folder.clone() else {
-        let text = format!(
-            "There is no program of yours yet. In a shell:\n\ncachelab start {unit} --lang python\n\nThen come back and press r."
-        );
-        model.overlays.push(Overlay::Notice { title: "No program yet".into(), text, scroll: 0 });
+        model.overlays.push(Overlay::Confirm(crate::tui::model::Confirm::Starter(unit.clone())));
         return Vec::new();
     };
     check.phase = Phase::Running("starting".into());
