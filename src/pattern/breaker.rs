@@ -5,8 +5,8 @@
 //! Guarantees: opens when at least `requests` calls in the window ended and `failures` of them failed; while open it
 //! lets nothing through; half open it lets one probe through at a time, however many callers ask; results of calls
 //! that began before the last change of state change nothing.
-//! Does **not** guarantee: protection of the origin by the fleet: each process has its own breaker, learns by itself and
-//! sends its own probe. A slow answer is no failure to it: set a timeout, and report that.
+//! Does **not** guarantee: protection of the origin by the fleet: each process has its own breaker, learns by
+//! itself and sends its own probe. A slow answer is no failure to it: set a timeout, and report that.
 
 use std::{
     collections::VecDeque,

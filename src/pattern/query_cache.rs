@@ -1,4 +1,5 @@
-//! Caching the results of queries: a key that does not depend on how the query was written, tags for what it depends on.
+//! Caching the results of queries: a key that does not depend on how the query was written, tags for what it
+//! depends on.
 //!
 //! Source: generational caching as in memcached's FAQ on namespaces and the query caches of Rails and Hibernate.
 //!
@@ -36,8 +37,8 @@ impl Query {
 
     /// A named parameter. Names are taken without regard to case, values as they are.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.parameters.insert((name.to_lowercase(), value.to_string()));
+    pub fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.parameters.insert((name.to_lowercase(), format!("{value}")));
         self
     }
 

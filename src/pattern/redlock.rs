@@ -3,8 +3,8 @@
 //! Source: the Redis documentation's page on distributed locks (Redlock); M. Kleppmann, *How to do distributed
 //! locking* (2016), for what it does not do, and the reply *Is Redlock safe?* (antirez, 2016).
 //!
-//! Guarantees: no two holders while each works within its validity, as long as clocks run at about the same
-//! pace and a node that lost its memory stays away for longer than the longest TTL; the lock can be had while a majority
+//! Guarantees: no two holders while each works within its validity, as long as clocks run at about the same pace
+//! and a node that lost its memory stays away for longer than the longest TTL; the lock can be had while a majority
 //! of the nodes answers; a dead or slow node costs at most one node timeout, for all are asked at once.
 //! Does **not** guarantee: that a holder that is stopped past its validity writes nothing. It has no fencing token, for
 //! its nodes do not agree on a number: what must not happen twice needs a resource that checks one. Replicas do not

@@ -23,7 +23,7 @@ use futures_util::{
 };
 
 /// Loads under way. The map holds them weakly: with the last waiting caller a load is dropped.
-type Flights<K, V> = Mutex<HashMap<K, (u64, WeakShared<BoxFuture<'static, V>>)>>;
+type Flights<K, V> = HashMap<K, (u64, WeakShared<BoxFuture<'static, V>>)>;
 
 /// Shares loads among callers. Clones share the same loads.
 pub struct SingleFlight<K, V> {
@@ -31,7 +31,7 @@ pub struct SingleFlight<K, V> {
 }
 
 struct State<K, V> {
-    flights: Flights<K, V>,
+    flights: Mutex<Flights<K, V>>,
 }
 
 /// Whether a caller's own load ran, or another's that it joined.
@@ -44,7 +44,7 @@ pub enum Flight {
 }
 
 impl<K, V> State<K, V> {
-    fn flights(&self) -> MutexGuard<'_, HashMap<K, (u64, WeakShared<BoxFuture<'static, V>>)>> {
+    fn flights(&self) -> MutexGuard<'_, Flights<K, V>> {
         // No code of a caller's runs under this lock.
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }

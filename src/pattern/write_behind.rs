@@ -1,15 +1,17 @@
 //! Write-behind: a write is acknowledged when Redis has it; a worker brings it to the store later, and several
 //! writes of one key as one.
 //!
-//! Source: the write-behind of Coherence and JCache; the lent set is the reliable queue of the Redis documentation (`LMOVE`), with
-//! a deadline as SQS's visibility timeout.
+//! Source: the write-behind of Coherence and JCache; the lent set is the reliable queue of the Redis documentation
+//! (`LMOVE`), with a deadline as SQS's visibility timeout.
 //!
-//! Guarantees: what was acknowledged reaches the store, in order per key, although workers die between any two steps
-//! (their work is lent again after a deadline, with the same number); a key is with one worker at a time; a write that comes while its
-//! key is with a worker is neither lost nor merged into what the worker holds; a refused write stays queued.
-//! Does **not** guarantee: durability beyond Redis's own: killed without AOF, or failed over, it loses the
-//! queue. Nor that a batch is applied once: a worker that died after the store said yes has applied it. The store must remember
-//! the last [`Batch::number`] of each key and ignore lower or equal ones; then the effect is once, also for sums.
+//! Guarantees: what was acknowledged reaches the store, in order per key, although workers die between any two
+//! steps (their work is lent again after a deadline, with the same number); a key is with one worker at a time; a
+//! write that comes while its key is with a worker is neither lost nor merged into what the worker holds; a refused
+//! write stays queued.
+//! Does **not** guarantee: durability beyond Redis's own: killed without AOF, or failed over, it loses the queue.
+//! Nor that a batch is applied once: a worker that died after the store said yes has applied it. The store must
+//! remember the last [`Batch::number`] of each key and ignore lower or equal ones; then the effect is once, also
+//! for sums.
 
 use std::{
     future::Future,
@@ -237,16 +239,16 @@ impl<C: ConnectionLike + Clone + Send + Sync> WriteBehind<C> {
         let outcomes: Vec<_> = stream::iter(work).buffer_unordered(self.config.parallel.max(1)).collect().await;
         outcomes.into_iter().try_fold(Flushed::default(), |mut flushed, outcome| {
             if outcome? {
-                flushed.applied += 1
+                flushed.applied += 1;
             } else {
-                flushed.refused += 1
+                flushed.refused += 1;
             }
             Ok(flushed)
         })
     }
 
-    /// Flushes until nothing waits and nothing is lent, before a shutdown. `false`: not done by the deadline; what is left
-    /// is for the next worker.
+    /// Flushes until nothing waits and nothing is lent, before a shutdown. `false`: not done by the deadline; what
+    /// is left is for the next worker.
     ///
     /// # Errors
     /// Redis's.

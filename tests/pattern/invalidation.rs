@@ -93,8 +93,8 @@ async fn a_tag_hides_all_its_members_in_one_command_and_nothing_else() {
             cache.fill(&ticket, key.as_bytes()).await.unwrap();
         }
         let commands = |info: String| -> u64 {
-            let line = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap();
-            line.parse().unwrap()
+            let count = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
+            count.unwrap().parse().unwrap()
         };
         let before = commands(live.ask("INFO stats").await);
         cache.invalidate("even").await.unwrap();

@@ -11,9 +11,9 @@ use crate::pattern::store::Versioned;
 
 /// Values of this process, taken back by events. Clones share the same values.
 ///
-/// Guarantees: a value that was loaded before an event about its key arrived is not stored after it; an event
-/// that comes twice, or late, takes back nothing newer than itself; while the carrier of events is cut nothing is answered; a
-/// bounded number of values; no value older than the TTL, which is the bound when an event never comes.
+/// Guarantees: a value that was loaded before an event about its key arrived is not stored after it; an event that
+/// comes twice, or late, takes back nothing newer than itself; while the carrier of events is cut nothing is
+/// answered; a bounded number of values; no value older than the TTL, which is the bound when an event never comes.
 /// Does **not** guarantee: that what it answers is current: it is, up to the lag of the events.
 #[derive(Debug, Clone)]
 pub struct LocalCache {
@@ -61,8 +61,8 @@ impl LocalCache {
         Fill { key: key.to_owned(), number }
     }
 
-    /// Stores what was loaded, unless an event has come meanwhile that asks for a newer version, or the carrier was cut, or
-    /// another load of the key began later. Says whether it did.
+    /// Stores what was loaded, unless an event has come meanwhile that asks for a newer version, or the carrier was
+    /// cut, or another load of the key began later. Says whether it did.
     pub fn fill(&self, fill: &Fill, value: Versioned) -> bool {
         let mut state = self.state();
         let Some((number, asked)) = state.fills.get(&fill.key).copied() else { return false };

@@ -42,8 +42,8 @@ pub enum OutboxError {
 ///
 /// Guarantees: every committed change is published, in order, however often this process dies; what was not
 /// committed never is.
-/// Does **not** guarantee: once. A relay that dies between publishing and marking publishes again: events carry versions, and
-/// applying one twice is harmless.
+/// Does **not** guarantee: once. A relay that dies between publishing and marking publishes again: events carry
+/// versions, and applying one twice is harmless.
 #[derive(Debug)]
 pub struct Outbox<C, S> {
     connection: C,

@@ -18,8 +18,8 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// Carries events over a pub/sub channel into a [`LocalCache`], and connects again when cut.
 ///
-/// Guarantees: while connected every event arrives, in order; the cache answers nothing from the moment a cut is noticed
-/// until the subscription stands again, and begins empty then, for nobody knows what was missed.
+/// Guarantees: while connected every event arrives, in order; the cache answers nothing from the moment a cut is
+/// noticed until the subscription stands again, and begins empty then, for nobody knows what was missed.
 /// Does **not** guarantee: that a cut is noticed at once: a silent one takes up to a second, in which old values are
 /// answered. Nor that anybody hears of an event published by a writer who dies before it (see
 /// [`Outbox`](super::Outbox)).

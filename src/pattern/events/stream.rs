@@ -4,8 +4,8 @@ use redis::{RedisResult, aio::ConnectionLike, streams::StreamReadReply};
 
 use super::{Changed, LocalCache};
 
-/// Appends an event and keeps about the last `keep` of them. The id is `0-1`, `0-2`, …: the server counts, and a reader sees
-/// from two numbers that nothing was between them (needs Redis 7).
+/// Appends an event and keeps about the last `keep` of them. The id is `0-1`, `0-2`, …: the server counts, and a
+/// reader sees from two numbers that nothing was between them (needs Redis 7).
 pub async fn publish<C: ConnectionLike>(
     connection: &mut C,
     stream: &str,

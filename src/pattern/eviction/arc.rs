@@ -2,9 +2,9 @@
 
 use super::{Eviction, list::List};
 
-/// Adaptive Replacement Cache (Megiddo & Modha, FAST 2003). T1 holds keys seen once lately, T2 those seen more often; B1 and
-/// B2 are ghosts of what left them, keys without values. A hit in a ghost list says which of the two should have been larger,
-/// and moves the target size of T1.
+/// Adaptive Replacement Cache (Megiddo & Modha, FAST 2003). T1 holds keys seen once lately, T2 those seen more
+/// often; B1 and B2 are ghosts of what left them, keys without values. A hit in a ghost list says which of the two
+/// should have been larger, and moves the target size of T1.
 #[derive(Debug)]
 pub struct Arc {
     once: List<()>,

@@ -2,8 +2,8 @@
 
 use super::{Eviction, list::List};
 
-/// A FIFO whose head, when it was used since the hand last passed, goes round once more (Corbató, 1968): LRU's company at
-/// the price of one bit. A hit sets the bit and moves nothing.
+/// A FIFO whose head, when it was used since the hand last passed, goes round once more (Corbató, 1968): LRU's
+/// company at the price of one bit. A hit sets the bit and moves nothing.
 #[derive(Debug)]
 pub struct Clock {
     list: List<bool>,

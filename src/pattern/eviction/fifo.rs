@@ -2,8 +2,8 @@
 
 use super::{Eviction, list::List};
 
-/// Evicts what came first, used or not. A hit changes nothing, hence no lock on reads. Not a stack algorithm: more room may
-/// mean more misses (Bélády, Nelson & Shedler, 1969).
+/// Evicts what came first, used or not. A hit changes nothing, hence no lock on reads. Not a stack algorithm: more
+/// room may mean more misses (Bélády, Nelson & Shedler, 1969).
 #[derive(Debug)]
 pub struct Fifo {
     list: List<()>,

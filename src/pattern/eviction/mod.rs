@@ -1,7 +1,7 @@
 //! Eviction policies in memory, to be compared on one trace: what each keeps, and what it can't.
 //!
-//! Every policy is an [`Eviction`]: one request, hit or miss, O(1) (but for [`optimal`], which sees the future). There are no
-//! values and no clock; time is the number of requests. Sizes are counted in entries, all alike.
+//! Every policy is an [`Eviction`]: one request, hit or miss, O(1) (but for [`optimal`], which sees the future).
+//! There are no values and no clock; time is the number of requests. Sizes are counted in entries, all alike.
 //!
 //! | policy | remembers | weak at |
 //! |---|---|---|
@@ -48,7 +48,8 @@ pub trait Eviction {
     /// out if there was no room.
     fn request(&mut self, key: u64) -> bool;
 
-    /// Keys whose values are held. Never above the capacity. Ghosts, of which only the key is known, are not among them.
+    /// Keys whose values are held. Never above the capacity. Ghosts, of which only the key is known, are not among
+    /// them.
     fn len(&self) -> usize;
 
     /// Whether nothing is held.

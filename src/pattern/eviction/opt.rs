@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-/// Hits of a cache that always evicts what is needed again latest (Bélády, 1966; that this is optimal, Mattson et al.,
-/// 1970). It must know the whole trace, so it is no policy but the bound for all. O(n log capacity).
+/// Hits of a cache that always evicts what is needed again latest (Bélády, 1966; optimal by
+/// Mattson et al., 1970). It must know the whole trace, so it is no policy but the bound for all. O(n log capacity).
 pub fn optimal(trace: &[u64], capacity: usize) -> usize {
     let next = next_uses(trace);
     // Keys held, by their next use; the last is needed latest.

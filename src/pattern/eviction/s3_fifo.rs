@@ -2,9 +2,9 @@
 
 use super::{Eviction, list::List};
 
-/// New keys enter a small FIFO (a tenth); who was used there more than once goes on to the main FIFO, the others leave a ghost; a
-/// key whose ghost is there enters the main one at once. There a used key goes round again (Yang et al., *FIFO queues are all
-/// you need for cache eviction*, SOSP 2023). A hit counts up to 3 and moves nothing.
+/// New keys enter a small FIFO (a tenth); who was used there more than once goes on to the main FIFO, the others
+/// leave a ghost; a key whose ghost is there enters the main one at once. There a used key goes round again (Yang
+/// et al., *FIFO queues are all you need for cache eviction*, SOSP 2023). A hit counts up to 3 and moves nothing.
 #[derive(Debug)]
 pub struct S3Fifo {
     small: List<u8>,
@@ -76,9 +76,9 @@ impl Eviction for S3Fifo {
         // would leave it again in the order they came, and a loop would find the main queue empty for ever.
         let filling = !self.evicted && self.small.len() >= self.small_capacity;
         if self.ghosts.remove(key).is_some() || filling {
-            self.main.push(key, 0)
+            self.main.push(key, 0);
         } else {
-            self.small.push(key, 0)
+            self.small.push(key, 0);
         }
         false
     }

@@ -2,9 +2,9 @@
 
 use super::{Eviction, list::List};
 
-/// One FIFO, a bit for each key, and a hand that goes from old to new: it clears bits that are set and evicts the first key whose
-/// bit is not, and stays there. Unlike CLOCK, what survives keeps its place, so that new keys are sifted
-/// quickly (Zhang et al., *SIEVE is simpler than LRU*, NSDI 2024).
+/// One FIFO, a bit for each key, and a hand that goes from old to new: it clears bits that are set and evicts the
+/// first key whose bit is not, and stays there. Unlike CLOCK, what survives keeps its place, so that new keys are
+/// sifted quickly (Zhang et al., *SIEVE is simpler than LRU*, NSDI 2024).
 #[derive(Debug)]
 pub struct Sieve {
     list: List<bool>,

@@ -2,8 +2,8 @@
 
 use super::{Eviction, list::List};
 
-/// New keys enter a FIFO of a quarter of the room; who leaves it leaves a ghost, and who comes back while its ghost is there
-/// enters the LRU of the rest (Johnson & Shasha, VLDB 1994, the full version, Kin 25 %, Kout 50 %).
+/// New keys enter a FIFO of a quarter of the room; who leaves it leaves a ghost, and who comes back while its ghost
+/// is there enters the LRU of the rest (Johnson & Shasha, VLDB 1994, the full version, Kin 25 %, Kout 50 %).
 #[derive(Debug)]
 pub struct TwoQ {
     probation: List<()>,
@@ -49,9 +49,9 @@ impl Eviction for TwoQ {
         let known = self.ghosts.remove(key).is_some();
         self.make_room();
         if known {
-            self.main.push(key, ())
+            self.main.push(key, ());
         } else {
-            self.probation.push(key, ())
+            self.probation.push(key, ());
         }
         false
     }

@@ -2,10 +2,10 @@
 
 use super::{Eviction, list::List, sketch::Sketch};
 
-/// A small LRU window (1 %) for the new, and a main LRU in two segments: probation, and protected (80 %) for what was hit
-/// again. What leaves the window is compared with the oldest on probation by a sketch of how often each was asked
-/// for lately, and the rarer one goes (Einziger, Friedman & Manes, ACM ToS 2017; Caffeine, which also adapts the window's size: here
-/// it is fixed).
+/// A small LRU window (1 %) for the new, and a main LRU in two segments: probation, and protected (80 %) for what
+/// was hit again. What leaves the window is compared with the oldest on probation by a sketch of how often each was
+/// asked for lately, and the rarer one goes (Einziger, Friedman & Manes, ACM ToS 2017; Caffeine, which also adapts
+/// the window's size: here it is fixed).
 #[derive(Debug)]
 pub struct WTinyLfu {
     window: List<()>,

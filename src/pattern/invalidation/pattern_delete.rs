@@ -11,8 +11,8 @@ pub struct Deleted {
     pub scans: u64,
 }
 
-/// Deletes what matches the glob `pattern`, in batches: `SCAN` and `UNLINK`, each short, so that others are served in between.
-/// The Redis documentation's page on `SCAN`.
+/// Deletes what matches the glob `pattern`, in batches: `SCAN` and `UNLINK`, each short, so that others are served
+/// in between. The Redis documentation's page on `SCAN`.
 ///
 /// Guarantees: every key that exists from beginning to end and matches is deleted; no command takes long (`KEYS`
 /// would hold up everybody while it walks the keyspace, `DEL` while it frees a large value).

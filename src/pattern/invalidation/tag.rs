@@ -11,8 +11,8 @@ use crate::pattern::fetched::milliseconds;
 /// that its tags had before it was loaded, and counts only as long as they still have them.
 ///
 /// Guarantees: [`TagCache::invalidate`] costs the same for one member as for a million, and hides all of them at
-/// once, also those that are being loaded just then; a lost generation (evicted, flushed) hides values, and never brings
-/// one back, as a counter that starts again at 0 would.
+/// once, also those that are being loaded just then; a lost generation (evicted, flushed) hides values, and never
+/// brings one back, as a counter that starts again at 0 would.
 /// Does **not** guarantee: freed memory: hidden values stay until their TTL. Tags must be known before the load.
 #[derive(Debug, Clone)]
 pub struct TagCache<C> {

@@ -32,8 +32,8 @@ return 1
 /// Guarantees: [`VersionedCache::set_if_newer`] never replaces a value by one that is as old or older, in whatever
 /// order readers and writers come; after [`VersionedCache::forget`] of a version nothing older comes back while the
 /// TTL runs; every key has an expiry from its first moment.
-/// Does **not** guarantee: anything without a store that gives every write a higher version (a row version, a commit number;
-/// not a clock).
+/// Does **not** guarantee: anything without a store that gives every write a higher version (a row version, a
+/// commit number; not a clock).
 #[derive(Debug, Clone)]
 pub struct VersionedCache<C> {
     connection: C,
