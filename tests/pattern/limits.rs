@@ -209,6 +209,26 @@ async fn every_retry_after_is_exact_and_impossible_costs_say_never() {
     .await;
 }
 
+#[tokio::test]
+async fn requests_of_the_same_microsecond_all_count() {
+    bounded(async {
+        let live = Live::start().await;
+        let (limit, window) = (10, WINDOW);
+        let rules: [(&str, Box<dyn Rule>); 5] = [
+            ("log", Box::new(SlidingLog { limit, window })),
+            ("counter", Box::new(SlidingCounter { limit, window })),
+            ("bucket", Box::new(TokenBucket(Rate::new(limit, window, limit)))),
+            ("leaky", Box::new(LeakyBucket(Rate::new(limit, window, limit)))),
+            ("gcra", Box::new(Gcra(Rate::new(limit, window, limit)))),
+        ];
+        for (name, rule) in rules {
+            let limiter = Limiter::new(live.connection.clone(), name, rule);
+            assert_eq!(admitted(&limiter, "s", &[EPOCH; 30]).await.len(), 10, "{name}");
+        }
+    })
+    .await;
+}
+
 /// Admissions of eight clients that ask as fast as they can.
 async fn hammer<R: Rule + Clone + 'static>(live: &Live, rule: R, tries: usize) -> u64 {
     let mut clients = tokio::task::JoinSet::new();
