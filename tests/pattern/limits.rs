@@ -269,22 +269,29 @@ async fn fixed_windows_end_although_hits_go_on_and_let_twice_the_limit_through_a
         let live = Live::start().await;
         let rule = FixedWindow { limit: 20, window: ms(400), align: Align::Clock };
         let limiter = Limiter::new(live.connection.clone(), "f:", rule);
-        // Fill one window just before its end and the next one just after.
-        let mut admitted = Vec::new();
         let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let to_boundary = 400 - clock().as_millis() as u64 % 400;
-        tokio::time::sleep(ms(to_boundary + 300)).await;
-        let start = clock();
-        while clock() - start < ms(250) {
-            let decision = limiter.acquire("s", 1).await.unwrap();
-            if decision.allowed {
-                admitted.push(clock());
-            } else {
-                assert!(decision.retry_after <= ms(401), "{decision:?}");
+        let mut worst = 0;
+        // A busy machine may sleep through a boundary: what can happen must be seen once in some tries.
+        for _ in 0..8 {
+            // Fill one window just before its end and the next one just after.
+            let mut admitted = Vec::new();
+            let to_boundary = 400 - clock().as_millis() as u64 % 400;
+            tokio::time::sleep(ms(to_boundary + 300)).await;
+            let start = clock();
+            while clock() - start < ms(250) {
+                let decision = limiter.acquire("s", 1).await.unwrap();
+                if decision.allowed {
+                    admitted.push(clock());
+                } else {
+                    assert!(decision.retry_after <= ms(401), "{decision:?}");
+                }
+            }
+            worst = worst.max(most_in_a_window(&admitted, ms(400)));
+            if worst > 30 {
+                break;
             }
         }
-        let most = most_in_a_window(&admitted, ms(400));
-        assert!(most > 30 && most <= 40, "{most} of 20 in 400 ms");
+        assert!(worst > 30 && worst <= 40, "{worst} of 20 in 400 ms");
         assert!(live.ask::<i64>("PTTL f:s").await <= 400);
     })
     .await;

@@ -18,7 +18,7 @@ async fn nodes(count: usize) -> Vec<Live> {
 }
 
 fn config() -> Config {
-    Config { node_timeout: ms(60), tries: 1, ..Config::default() }
+    Config { node_timeout: ms(250), tries: 1, ..Config::default() }
 }
 
 fn lock(nodes: &[Live], config: Config) -> Redlock<MultiplexedConnection> {
@@ -44,16 +44,16 @@ async fn a_majority_suffices_and_a_minority_leaves_nothing_behind() {
         let start = Instant::now();
         let grant = lock.acquire(ms(5000)).await.expect("three of five");
         assert_eq!(grant.nodes, 3);
-        assert!(start.elapsed() < ms(200), "two stopped nodes cost one timeout, not two: {:?}", start.elapsed());
+        assert!(start.elapsed() < ms(480), "two stopped nodes cost one timeout, not two: {:?}", start.elapsed());
         let validity = grant.validity();
-        assert!(validity <= ms(5000 - 52 - 59), "TTL less drift, less the wait for the slowest: {validity:?}");
+        assert!(validity <= ms(5000 - 52 - 249), "TTL less drift, less the wait for the slowest: {validity:?}");
         assert!(lock.try_acquire(ms(5000)).await.is_none(), "one holder");
         assert_eq!(lock.release(&grant).await, 3);
 
         nodes[2].server.control().pause().await.unwrap();
         let start = Instant::now();
         assert!(lock.acquire(ms(5000)).await.is_none(), "two of five");
-        assert!(start.elapsed() < ms(400), "{:?}", start.elapsed());
+        assert!(start.elapsed() < ms(980), "two timeouts, of the try and of the release: {:?}", start.elapsed());
         // The stopped nodes have the lock's SET in their sockets: once they go on, they carry it out, and then
         // the release that was sent after it.
         for node in &nodes[2..] {
@@ -70,7 +70,7 @@ async fn a_majority_suffices_and_a_minority_leaves_nothing_behind() {
 async fn a_grant_that_took_its_whole_validity_to_get_is_none() {
     bounded(async {
         let nodes = nodes(3).await;
-        let patient = lock(&nodes, Config { node_timeout: ms(400), ..config() });
+        let patient = lock(&nodes, Config { node_timeout: ms(600), ..config() });
         nodes[2].server.control().pause().await.unwrap();
         // Two of three say yes at once, but waiting for the third takes longer than the TTL.
         assert!(patient.acquire(ms(300)).await.is_none());
@@ -120,10 +120,10 @@ async fn only_the_holder_extends_and_releases() {
     bounded(async {
         let nodes = nodes(3).await;
         let lock = lock(&nodes, config());
-        let mut late = lock.acquire(ms(150)).await.unwrap();
-        assert!(lock.extend(&mut late, ms(200)).await);
-        assert!(late.validity() > ms(160), "{:?}", late.validity());
-        tokio::time::sleep(ms(250)).await;
+        let mut late = lock.acquire(ms(400)).await.unwrap();
+        assert!(lock.extend(&mut late, ms(600)).await);
+        assert!(late.validity() > ms(400), "{:?}", late.validity());
+        tokio::time::sleep(ms(650)).await;
         let mut next = lock.acquire(ms(5000)).await.expect("expired");
         assert_eq!(lock.release(&late).await, 0, "another's now");
         assert!(!lock.extend(&mut late, ms(5000)).await);
