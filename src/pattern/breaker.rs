@@ -239,7 +239,9 @@ mod tests {
         });
         assert_eq!(entered.len(), 1);
         assert!(entered[0].is_probe());
-        entered.into_iter().for_each(|probe| probe.failed(later));
+        for probe in entered {
+            probe.failed(later);
+        }
         assert_eq!(breaker.condition(), Condition::Open);
         assert!(breaker.enter(later + 4999 * MS).is_none(), "sleeps anew");
         breaker.enter(later + 5000 * MS).unwrap().succeeded(later + 5000 * MS);
@@ -261,9 +263,9 @@ mod tests {
         let probe = breaker.enter(later).expect("the first one was given up");
         for (permit, ok) in slow.into_iter().zip([true, false, true]) {
             if ok {
-                permit.succeeded(later)
+                permit.succeeded(later);
             } else {
-                permit.failed(later)
+                permit.failed(later);
             }
             assert_eq!(breaker.condition(), Condition::HalfOpen, "from before it opened");
         }
