@@ -1,7 +1,7 @@
 //! Makes the README's pictures from the real program: drives the binary in a pseudo-terminal and
 //! draws the cells it shows as SVG.
 //!
-//! `cargo build --release && cargo run --example pictures` writes `assets/pictures/*.svg`.
+//! `cargo build && cargo run --example pictures` writes `assets/pictures/*.svg`.
 
 #[path = "../tests/support/pty.rs"]
 #[allow(dead_code)]
@@ -96,19 +96,85 @@ fn picture(screen: &vt100::Screen) -> String {
     svg
 }
 
-fn main() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let binary = root.join("target/release/cachelab");
-    assert!(binary.exists(), "build it first: cargo build --release");
-    let home = std::env::temp_dir().join(format!("cachelab-pictures-{}", std::process::id()));
-    let save = |name: &str, terminal: &Terminal| {
-        let svg = terminal.with_screen(picture);
-        fs::write(root.join("assets/pictures").join(name), svg).expect("the picture can be written");
-        println!("assets/pictures/{name}");
-    };
-    let terminal = Terminal::start(&Start { binary, args: &[], env: &[], home: home.clone(), rows: 40, cols: 120 });
-    terminal.wait_for("week");
+/// A folder of its own for the walk through the program; removed at the end.
+struct Walk {
+    dir: tempfile::TempDir,
+    binary: PathBuf,
+}
+
+impl Walk {
+    fn new() -> Self {
+        // target/PROFILE/examples/pictures: the binary is one level up.
+        let example = std::env::current_exe().expect("we are a file");
+        let binary = example.ancestors().nth(2).expect("three folders deep").join("cachelab");
+        assert!(binary.exists(), "build it first: cargo build");
+        Self { dir: tempfile::tempdir().expect("a temporary folder"), binary }
+    }
+
+    /// Opens the program in 120×40 and goes to `week2/locks` on the home screen.
+    fn open(&self) -> Terminal {
+        let mut terminal = Terminal::start(&Start {
+            binary: self.binary.clone(),
+            args: &[],
+            env: &[("COLORTERM", "truecolor")],
+            home: self.dir.path().join("home"),
+            dir: Some(self.dir.path().to_path_buf()),
+            rows: 40,
+            cols: 120,
+        });
+        terminal.wait_for("private");
+        terminal.keys("\x1b[B\x1b[B");
+        terminal.wait_for("turn away whoever");
+        terminal
+    }
+}
+
+fn save(name: &str, terminal: &Terminal) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/pictures").join(name);
+    fs::write(&path, terminal.with_screen(picture)).expect("the picture can be written");
+    println!("{}", path.display());
+}
+
+/// The lesson with a block that ran, then the lab near its end.
+fn lesson_and_lab(walk: &Walk) {
+    let mut terminal = walk.open();
     save("home.svg", &terminal);
-    drop(terminal);
-    let _ = fs::remove_dir_all(home);
+    terminal.keys("\r");
+    terminal.wait_for("GitHub");
+    terminal.keys("\t\r");
+    terminal.wait_for("ran as written");
+    save("lesson.svg", &terminal);
+    terminal.keys("l");
+    terminal.wait_for("start");
+    terminal.keys("\r");
+    let running = std::time::Instant::now();
+    terminal.wait_until("the first variant", |text| text.contains("running"));
+    // The last of six variants of 8 s each, half way.
+    while running.elapsed().as_secs() < 45 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    save("lab.svg", &terminal);
+    terminal.keys("x");
+}
+
+/// A program that releases with a plain DEL, and what the check shows of it.
+fn check(walk: &Walk) {
+    let wrong = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("labs/week2/locks/wrong/unconditional-del");
+    let folder = walk.dir.path().join("week2-locks");
+    fs::create_dir_all(&folder).expect("a folder");
+    for file in fs::read_dir(wrong).expect("the program is there").flatten() {
+        fs::copy(file.path(), folder.join(file.file_name())).expect("it can be copied");
+    }
+    let mut terminal = walk.open();
+    terminal.keys("c");
+    terminal.wait_for("How to start");
+    terminal.keys("r");
+    terminal.wait_until("the verdict", |text| text.contains("of 8 checks"));
+    save("check.svg", &terminal);
+}
+
+fn main() {
+    let walk = Walk::new();
+    lesson_and_lab(&walk);
+    check(&walk);
 }

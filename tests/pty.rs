@@ -32,7 +32,7 @@ impl World {
         std::fs::create_dir_all(&temp).unwrap();
         let env = [("TMPDIR", temp.to_str().unwrap()), ("CACHELAB_CACHE_DIR", cache())];
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_cachelab"));
-        let terminal = Terminal::start(&Start { binary, args, env: &env, home, rows, cols });
+        let terminal = Terminal::start(&Start { binary, args, env: &env, home, dir: None, rows, cols });
         World { dir, terminal }
     }
 

@@ -5,7 +5,7 @@
 //! Guarantees: at most one load per key is under way in the process; every caller gets its result, errors
 //! included; a load goes on as long as one of its callers still waits, whoever of them gives up (there is no leader
 //! whose cancellation fails the others); a finished load is never joined: who asks later, loads again.
-//! Does **not** guarantee: anything across processes, of which each has a load of its own ([`FleetFlight`]
+//! Does **not** guarantee: anything across processes, of which each has a load of its own ([`FleetFlight`](super::FleetFlight)
 //! (super::FleetFlight) is for that). Nor that a caller reads its own write: it may join a load that had read before
 //! the write. Call [`SingleFlight::forget`] after a write.
 

@@ -30,6 +30,8 @@ pub struct Start<'a> {
     pub args: &'a [&'a str],
     pub env: &'a [(&'a str, &'a str)],
     pub home: PathBuf,
+    /// Where it is started; here if not said.
+    pub dir: Option<PathBuf>,
     pub rows: u16,
     pub cols: u16,
 }
@@ -48,6 +50,9 @@ impl Terminal {
         let pair = native_pty_system().openpty(size(start.rows, start.cols)).expect("a pty");
         let mut command = CommandBuilder::new(&start.binary);
         command.args(start.args);
+        if let Some(dir) = &start.dir {
+            command.cwd(dir);
+        }
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env("CACHELAB_HOME", &start.home);
@@ -99,7 +104,7 @@ impl Terminal {
                 return;
             }
             assert!(Instant::now() < end, "never saw {what}; the screen is:\n{text}");
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -19,6 +19,8 @@ use serde::de::DeserializeOwned;
 use super::context::{Context, Judged, Trouble};
 use crate::{course::exercise::Exercise, diagnostic::Diagnostic};
 
+pub(super) const DOORMAN: &str = "in this check the warehouse lets every fencing token in: the lock alone has to do it";
+
 /// A property as a course author sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Property {

@@ -36,7 +36,6 @@ impl Default for Params {
     }
 }
 
-const DOORMAN: &str = "in this check the warehouse lets every fencing token in: the lock alone has to do it";
 const ADVICE: &str =
     "everything from reading the stock to writing it back must happen under one lock that all instances see";
 /// Time for all orders of two buyers, and of three.
@@ -162,7 +161,7 @@ async fn shown(
         let shelf = stage.stand.warehouse.shelf(&stage.actors[0].item);
         let evidence = vec![
             format!("stock {stock}; {sold} buyers were told \"sold\"; {} left in the warehouse", shelf.stock),
-            DOORMAN.to_owned(),
+            super::DOORMAN.to_owned(),
         ];
         stage.clear(Duration::from_secs(3)).await;
         let scenario = Scenario::Order { stock, buyers, decisions: decisions.to_vec() };

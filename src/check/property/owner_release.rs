@@ -111,7 +111,7 @@ async fn confirmed(context: &mut Context, name: &str, after: usize) -> Judged {
 
 fn report(context: &Context, name: &str, after: usize, (why, example): (String, Shown)) -> Verdict {
     let scenario = Scenario::Directed { name: name.to_owned(), after };
-    context.failure(why, ADVICE, Vec::new(), Some((example, scenario)))
+    context.failure(why, ADVICE, vec![super::DOORMAN.to_owned()], Some((example, scenario)))
 }
 
 async fn run(context: &mut Context, name: &str, after: usize, headline: &str) -> Result<Came, Trouble> {

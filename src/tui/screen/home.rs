@@ -12,7 +12,7 @@ use ratatui::{
 
 use crate::{
     course::{Block, Course, Unit, UnitId},
-    progress::{Progress, State, Step, next, state},
+    progress::{CheckOutcome, Progress, State, Step, next, state},
     tui::{
         model::Model,
         text,
@@ -154,6 +154,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>, main: Rect) {
             Item::Unit(id) => unit_row(model, frame, area, id, row == selected),
         }
     }
+    welcome(model, frame, list, items.len());
     if items.is_empty() {
         frame.render_widget(Line::styled("Everything is done.", theme.style(Role::Good)), list);
     }
@@ -204,7 +205,7 @@ fn marks(model: &Model, unit: &Unit) -> [(String, Role); 4] {
         Some(_) if done.exercise.passing => tick(true),
         Some(_) if done.exercise.passed.is_some() => (format!("{}!", glyphs.cross), Role::Bad),
         Some(_) if done.exercise.attempts > 0 => {
-            let good = done.exercise.checks.values().filter(|o| **o == crate::progress::CheckOutcome::Pass).count();
+            let good = done.exercise.checks.values().filter(|o| **o == CheckOutcome::Pass).count();
             (format!("{good}/{}", done.exercise.checks.len()), Role::Warn)
         }
         Some(_) => tick(false),
@@ -261,7 +262,52 @@ fn detail(model: &Model, area: Rect) -> Vec<Line<'static>> {
         lines.push(Line::from(spans));
     }
     lines.extend(activities(unit, model, theme));
+    lines.extend(contents(unit, model, theme));
     lines
+}
+
+/// Where there is room: what the lesson goes through, what the lab asks, what the exercise checks.
+fn contents(unit: &Unit, model: &Model, theme: Theme) -> Vec<Line<'static>> {
+    let (dim, glyphs) = (theme.style(Role::Dim), theme.glyphs());
+    let mut lines = vec![Line::default(), Line::styled("in the lesson", dim)];
+    for (level, _, title) in unit.lesson.headings() {
+        if level == 2 {
+            lines.push(Line::from(format!("  {}", text::clean(&title))));
+        }
+    }
+    if let Some(experiment) = unit.lab.as_ref().and_then(|lab| lab.experiment.as_ref()) {
+        let question = text::clean(&experiment.question).into_owned();
+        lines.extend([Line::default(), Line::styled("the lab asks", dim), Line::from(format!("  {question}"))]);
+    }
+    if let Some(exercise) = unit.lab.as_ref().and_then(|lab| lab.exercise.as_ref()) {
+        lines.extend([Line::default(), Line::styled("the exercise checks", dim)]);
+        let outcomes = &model.progress.unit(&unit.id).exercise.checks;
+        for check in &exercise.checks {
+            let (mark, role) = match outcomes.get(check.id.get_ref()) {
+                Some(CheckOutcome::Pass) => (glyphs.tick, Role::Good),
+                Some(CheckOutcome::Fail) => (glyphs.cross, Role::Bad),
+                _ => (glyphs.dot, Role::Dim),
+            };
+            let title = text::clean(&check.title).into_owned();
+            lines.push(Line::from(vec![Span::styled(format!("  {mark} "), theme.style(role)), Span::raw(title)]));
+        }
+    }
+    lines
+}
+
+/// What a newcomer should know, below the list while nothing was done yet.
+const WELCOME: &str = "Every command in a lesson runs on a live server beside it. Every lab measures while you watch. \
+    Every exercise is a program of yours, attacked until it holds. Enter opens the lesson.";
+
+fn welcome(model: &Model, frame: &mut Frame<'_>, list: Rect, rows: usize) {
+    let used = rows as u16 + 1;
+    let untouched = model.course.units().all(|unit| state(unit, model.progress.unit(&unit.id)) == State::New);
+    if !untouched || list.height < used + 4 {
+        return;
+    }
+    let area = Rect { y: list.y + used, height: list.height - used, width: list.width.min(72), ..list };
+    let style = model.theme.style(Role::Dim);
+    frame.render_widget(Paragraph::new(WELCOME).style(style).wrap(Wrap { trim: true }), area);
 }
 
 fn activities(unit: &Unit, model: &Model, theme: Theme) -> Vec<Line<'static>> {
