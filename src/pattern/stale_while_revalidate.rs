@@ -11,12 +11,29 @@
 
 use std::{
     future::Future,
+    sync::LazyLock,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use redis::{RedisResult, aio::ConnectionLike};
+use redis::{RedisResult, Script, aio::ConnectionLike};
 
 use super::fetched::{Fetched, Source, milliseconds};
+
+/// The claim, if the value is still the stale one that the caller has seen: between its look and its claim another
+/// refresh may have ended, and there would be two in a row.
+static CLAIM: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+if redis.call('GETRANGE', KEYS[1], 0, 7) ~= ARGV[1] then return 0 end
+if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
+return 0
+",
+    )
+});
+
+static RELEASE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+});
 
 /// How a [`StaleWhileRevalidate`] behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +74,18 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> StaleWhileRevalidate<C> 
         let Ok(found) = found else {
             return Ok(Fetched::new(load().await?, Source::Fallback));
         };
-        let Some((fresh_until, value)) = found.as_deref().and_then(decode) else {
+        let Some((stamp, value)) = found.as_deref().and_then(|found| found.split_first_chunk::<8>()) else {
             let value = load().await?;
             // Not stored: the next caller loads.
             let _ = store(&mut connection, self.config, key, &value).await;
             return Ok(Fetched::new(value, Source::Loaded));
         };
-        if clock() < fresh_until {
+        if clock() < Duration::from_micros(u64::from_le_bytes(*stamp)) {
             return Ok(Fetched::new(value.to_vec(), Source::Hit));
         }
         let value = value.to_vec();
         // Redis away just now: the stale value will do, and the next caller tries again.
-        if let Ok(Some(token)) = self.claim(key).await {
+        if let Ok(Some(token)) = self.claim(key, stamp).await {
             tokio::spawn(refresh(connection, self.config, key.to_owned(), token, load()));
         }
         Ok(Fetched::new(value, Source::Stale))
@@ -76,12 +93,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> StaleWhileRevalidate<C> 
 
     /// The right to refresh, for one caller in the fleet. It is not given back after a failure: that keeps a failing
     /// origin from being asked by every request.
-    async fn claim(&self, key: &str) -> RedisResult<Option<String>> {
+    async fn claim(&self, key: &str, stamp: &[u8; 8]) -> RedisResult<Option<String>> {
         let token = format!("{:032x}", rand::random::<u128>());
-        let mut command = redis::cmd("SET");
-        command.arg(claim_key(key)).arg(&token).arg("NX").arg("PX").arg(milliseconds(self.config.retry));
-        let reply: Option<String> = command.query_async(&mut self.connection.clone()).await?;
-        Ok(reply.map(|_| token))
+        let mut call = CLAIM.key(key);
+        call.key(claim_key(key)).arg(&stamp[..]).arg(&token).arg(milliseconds(self.config.retry));
+        let claimed: bool = call.invoke_async(&mut self.connection.clone()).await?;
+        Ok(claimed.then_some(token))
     }
 }
 
@@ -95,12 +112,13 @@ async fn refresh<C: ConnectionLike + Send, E>(
     // Slower than that: another's turn, and this result may be the older one.
     let Ok(Ok(value)) = tokio::time::timeout(config.retry, load).await else { return };
     if store(&mut connection, config, &key, &value).await.is_ok() {
-        let release =
-            redis::Script::new("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end");
-        let _ = release.key(claim_key(&key)).arg(token).invoke_async::<Option<u8>>(&mut connection).await;
+        // Not released: it ends by itself.
+        let _ = RELEASE.key(claim_key(&key)).arg(token).invoke_async::<u8>(&mut connection).await;
     }
 }
 
+/// A stored value is eight bytes and the value: until when it is fresh, in µs since the Unix epoch by the clock of
+/// who stored it.
 async fn store<C: ConnectionLike + Send>(
     connection: &mut C,
     config: Config,
@@ -110,12 +128,6 @@ async fn store<C: ConnectionLike + Send>(
     let mut bytes = u64::try_from((clock() + config.soft).as_micros()).unwrap_or(u64::MAX).to_le_bytes().to_vec();
     bytes.extend_from_slice(value);
     redis::cmd("SET").arg(key).arg(bytes).arg("PX").arg(milliseconds(config.hard)).query_async(connection).await
-}
-
-/// Until when a value is fresh (since the Unix epoch, by the clock of who stored it), and the value.
-fn decode(bytes: &[u8]) -> Option<(Duration, &[u8])> {
-    let (fresh_until, value) = bytes.split_first_chunk::<8>()?;
-    Some((Duration::from_micros(u64::from_le_bytes(*fresh_until)), value))
 }
 
 fn claim_key(key: &str) -> String {

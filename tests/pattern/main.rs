@@ -15,7 +15,7 @@ mod writes;
 use std::time::Duration;
 
 use cachelab::server::{self, Options, Rung, Server};
-use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 
 /// A private server and a connection to it.
 struct Live {
@@ -46,7 +46,9 @@ impl Live {
 }
 
 async fn connect(server: &Server) -> MultiplexedConnection {
-    server.endpoint().client().unwrap().get_multiplexed_async_connection().await.unwrap()
+    // On a busy machine the usual half second is too short.
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
+    server.endpoint().client().unwrap().get_multiplexed_async_connection_with_config(&config).await.unwrap()
 }
 
 /// No test hangs: what takes longer than this is a failure.

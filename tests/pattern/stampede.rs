@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -109,7 +109,7 @@ async fn a_loader_that_fails_or_dies_makes_room_for_the_next() {
 async fn a_load_slower_than_its_lease_does_not_overwrite_its_successors() {
     bounded(async {
         let (live, old, new) = (Live::start().await, Slow::new(), Slow::new());
-        let config = fleet_flight::Config { lease: ms(100), ..FLEET };
+        let config = fleet_flight::Config { lease: ms(700), ..FLEET };
         let cache = FleetFlight::new(live.connection.clone(), config);
         let slow = {
             let (cache, old) = (cache.clone(), old.clone());
@@ -149,14 +149,14 @@ async fn without_redis_everybody_loads() {
 async fn early_expiry_reloads_before_the_end_and_keeps_the_value_when_that_fails() {
     bounded(async {
         let live = Live::start().await;
-        let cache = EarlyExpiry::new(live.connection.clone(), ms(3000), 1.0);
+        let cache = EarlyExpiry::new(live.connection.clone(), ms(3000), 3.0);
         let load = |value: &'static str| async move {
             tokio::time::sleep(ms(100)).await;
             Ok::<_, &str>(value.as_bytes().to_vec())
         };
         assert_eq!(cache.get("k", || load("one")).await.unwrap().source, Source::Loaded);
         let start = Instant::now();
-        // δ = 100 ms, 3 s left: e^-30 that one of the first asks for a new one.
+        // β = 3, δ = 100 ms, 3 s left: e^-10 that one of the first asks for a new one.
         assert_eq!(cache.get("k", || load("two")).await.unwrap().value, "one");
         let mut reloaded = None;
         while start.elapsed() < ms(2900) && reloaded.is_none() {
@@ -209,6 +209,42 @@ async fn stale_values_are_answered_at_once_while_one_caller_of_the_fleet_refresh
         while live.ask::<i64>("PTTL k:refresh").await >= 0 {
             assert!(start.elapsed() < ms(2500));
             tokio::time::sleep(ms(1)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_saw_the_old_value_does_not_refresh_the_new_one() {
+    bounded(async {
+        let live = Live::start().await;
+        let config = stale_while_revalidate::Config { soft: ms(100), hard: ms(60_000), retry: ms(20_000) };
+        let loads: Arc<Mutex<Vec<(Instant, Instant)>>> = Arc::default();
+        let start = Instant::now();
+        let mut callers = JoinSet::new();
+        let first = StaleWhileRevalidate::new(live.connect().await, config);
+        first.get("k", || async { Ok::<_, ()>(b"v".to_vec()) }).await.unwrap();
+        for _ in 0..6 {
+            let (cache, loads) = (StaleWhileRevalidate::new(live.connect().await, config), Arc::clone(&loads));
+            callers.spawn(async move {
+                while start.elapsed() < ms(3000) {
+                    let loads = Arc::clone(&loads);
+                    let load = || async move {
+                        let began = Instant::now();
+                        tokio::time::sleep(ms(3)).await;
+                        loads.lock().unwrap().push((began, Instant::now()));
+                        Ok::<_, ()>(b"v".to_vec())
+                    };
+                    cache.get("k", load).await.unwrap();
+                }
+            });
+        }
+        callers.join_all().await;
+        let loads = loads.lock().unwrap();
+        assert!(loads.len() > 5, "{}", loads.len());
+        for pair in loads.windows(2) {
+            let fresh = pair[1].0.saturating_duration_since(pair[0].1);
+            assert!(fresh >= ms(98), "a value {fresh:?} old was refreshed");
         }
     })
     .await;
