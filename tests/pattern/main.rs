@@ -14,7 +14,7 @@ mod writes;
 
 use std::time::Duration;
 
-use cachelab::server::{self, Options, Rung, Server};
+use cachelab::server::{self, Options, Server};
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 
 /// A private server and a connection to it.
@@ -25,8 +25,7 @@ struct Live {
 
 impl Live {
     async fn start() -> Self {
-        let options = Options { rung: Rung::Path, ..Options::default() };
-        let server = server::start(&options, &mut |_| ()).await.unwrap();
+        let server = server::start(&Options::default(), &mut |_| ()).await.unwrap();
         let connection = connect(&server).await;
         Self { server, connection }
     }
