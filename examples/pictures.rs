@@ -138,7 +138,6 @@ fn save(name: &str, terminal: &Terminal) {
 /// The lesson with a block that ran, then the lab near its end.
 fn lesson_and_lab(walk: &Walk) {
     let mut terminal = walk.open();
-    save("home.svg", &terminal);
     terminal.keys("\r");
     terminal.wait_for("GitHub");
     terminal.keys("\t\r");

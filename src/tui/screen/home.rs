@@ -269,11 +269,11 @@ fn detail(model: &Model, area: Rect) -> Vec<Line<'static>> {
 /// Where there is room: what the lesson goes through, what the lab asks, what the exercise checks.
 fn contents(unit: &Unit, model: &Model, theme: Theme) -> Vec<Line<'static>> {
     let (dim, glyphs) = (theme.style(Role::Dim), theme.glyphs());
-    let mut lines = vec![Line::default(), Line::styled("in the lesson", dim)];
-    for (level, _, title) in unit.lesson.headings() {
-        if level == 2 {
-            lines.push(Line::from(format!("  {}", text::clean(&title))));
-        }
+    let mut lines = Vec::new();
+    let headings: Vec<_> = unit.lesson.headings().filter(|(_, level, _)| *level <= 2).collect();
+    if !headings.is_empty() {
+        lines.extend([Line::default(), Line::styled("in the lesson", dim)]);
+        lines.extend(headings.iter().map(|(_, _, title)| Line::from(format!("  {}", text::clean(title)))));
     }
     if let Some(experiment) = unit.lab.as_ref().and_then(|lab| lab.experiment.as_ref()) {
         let question = text::clean(&experiment.question).into_owned();
