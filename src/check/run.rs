@@ -80,11 +80,11 @@ pub fn start(unit: &UnitId, exercise: &Exercise, folder: &Path, options: CheckOp
         options,
         events: sender,
     };
-    let token = cancel.clone();
+    let (token, events_of_failure) = (cancel.clone(), job.events.clone());
     let spawned = std::thread::Builder::new().name("check".to_owned()).spawn(move || job.block_on(&token));
     if let Err(error) = spawned {
-        // The sender is gone with the closure: the stream ends without an event.
-        tracing::error!(%error, "cannot start a thread for the check");
+        let text = format!("cannot start a thread for the check: {error}");
+        let _ = events_of_failure.try_send(CheckEvent::Aborted { ours: true, text, output: Vec::new() });
     }
     Run { events, cancel }
 }
